@@ -1,0 +1,1 @@
+"""The judged server: how it is started, spoken to and read."""
