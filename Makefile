@@ -1,0 +1,44 @@
+# Thin names for commands that a reader can copy. `make certify` and `make test` need nothing but
+# Python >= 3.11 on a Linux machine; everything else lands in .venv.
+
+PYTHON  ?= python3
+GPU     := $(shell [ -e /proc/driver/nvidia/version ] && echo gpu || echo cpu)
+BIN     := .venv/bin
+READY   := .venv/.ready-$(GPU)
+TARGET  ?= conformance/targets/reference/target.toml
+
+.PHONY: certify test check matrix repeat certify-all bench clean
+
+certify: $(READY)  ## judge the reference server
+	$(BIN)/servespec certify --target $(TARGET) --only conformance
+
+test: $(READY)  ## the tests of this repository, and the reference server judged
+	$(BIN)/python -m pytest -q
+
+check: $(READY)  ## what must be green before a commit
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+repeat: $(READY)  ## N runs of the judging, all of them must pass: make repeat N=20 PROFILE=oip-rest
+	$(BIN)/python -m conformance.tests.repeat --target $(TARGET) --times $(or $(N),20) \
+	  $(if $(PROFILE),--profile $(PROFILE))
+
+matrix: $(READY)  ## every defect against every check of its profile (about half an hour)
+	$(BIN)/python -m conformance.tests.matrix
+
+certify-all: certify  ## the third-party servers too, each in an environment of its own
+	for target in conformance/targets/*/target.toml; do $(BIN)/servespec certify --target $$target; done
+
+bench: $(READY)  ## the reference server against its bare ceiling; needs wrk
+	$(BIN)/python -m benchmarks.serving
+
+$(READY): locks/$(GPU).txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python locks/$(GPU).txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf .venv reports .servespec
