@@ -1,0 +1,205 @@
+"""Exchanges as text that a person can read and repeat. Secrets do not appear in it."""
+
+import base64
+import hashlib
+import re
+import shlex
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+
+from .exchange import Exchange, GrpcExchange, Headers, Request
+from .outcomes import TargetGone
+
+__all__ = ["Evidence", "Journal"]
+
+_SHOWN = 2000
+_KEPT = 20
+_LARGEST_MESSAGE = 1 << 16  # beyond it a message is not rendered as JSON
+_SETTLE = 0.05  # seconds between a dying process's last packet and its exit status
+_ALWAYS_SECRET = ("authorization", "proxy-authorization", "cookie", "set-cookie")
+_COMPUTED_BY_CURL = frozenset({"host", "content-length", "connection"})
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One exchange as text; `command` repeats it from a shell."""
+
+    summary: str
+    request: str
+    answer: str
+    command: str
+
+
+class Journal:
+    """What was said to the target since a check began, and whether the target outlived it.
+
+    Attributes:
+        omitted: how many earlier exchanges of the check are no longer kept.
+    """
+
+    def __init__(self, alive: Callable[[], str | None], auth: Iterable[tuple[str, str]]) -> None:
+        self._alive = alive
+        self._redact = _redactor(tuple(auth))
+        self._kept: deque[Evidence] = deque(maxlen=_KEPT)
+        self._seen = 0
+
+    def begin(self) -> None:
+        """Forget the last check's exchanges."""
+        self._kept.clear()
+        self._seen = 0
+
+    @property
+    def kept(self) -> list[Evidence]:
+        """The last exchanges, oldest first."""
+        return list(self._kept)
+
+    @property
+    def omitted(self) -> int:
+        """How many exchanges came before those that are kept."""
+        return self._seen - len(self._kept)
+
+    def saw(self, exchange: Exchange | GrpcExchange) -> None:
+        """Keep an exchange. Raises TargetGone when it is the one that the target died of."""
+        parts = _of_grpc(exchange) if isinstance(exchange, GrpcExchange) else _of_rest(exchange)
+        self._seen += 1
+        self._kept.append(Evidence(*map(self._redact, parts)))
+        if exchange.broken:
+            self.must_live(exchange.asked)
+
+    def must_live(self, during: str) -> None:
+        """Raise TargetGone when the target is dead."""
+        death = self._alive()
+        if death is None:
+            time.sleep(_SETTLE)
+            death = self._alive()
+        if death is not None:
+            raise TargetGone(self._redact(f"{death}, last asked: {during}"))
+
+
+def _redactor(auth: Headers) -> Callable[[str], str]:
+    names = "|".join(map(re.escape, (*_ALWAYS_SECRET, *(name for name, _ in auth))))
+    # A field of a header block, of a quoted shell word, or of bytes written as escapes.
+    fields = re.compile(rf"(?i)((?:^|[<>'\"]|\\n)\s*(?:{names})\s*:\s?)[^\r\n'\\]*", re.MULTILINE)
+    values = [value for _, value in auth if value]
+
+    def redact(text: str) -> str:
+        for value in values:
+            text = text.replace(value, "<redacted>")
+        return fields.sub(r"\1<redacted>", text)
+
+    return redact
+
+
+def _of_rest(exchange: Exchange) -> tuple[str, str, str, str]:
+    request = exchange.request
+    took = f"{exchange.seconds * 1000:.1f} ms"
+    came = exchange.failure or str(exchange.status)
+    note = f" ({exchange.note})" if exchange.note else ""
+    if request.method:
+        asked = _block([f"{request.method} {request.url}", *_fields(request.headers)], ">")
+        command = _curl(request)
+    else:
+        asked, command = "", _netcat(request)
+    answer = _block([str(exchange.status), *_fields(exchange.headers)], "<")
+    return (
+        f"{request} -> {came} in {took}{note}",
+        f"{asked}{_shown(request.body)}",
+        exchange.failure or f"{answer}{_shown(exchange.body)}",
+        command,
+    )
+
+
+def _curl(request: Request) -> str:
+    words = ["curl", "-i", "--path-as-is", "-X", request.method, request.url]
+    if request.method == "HEAD":
+        words[3:5] = ["--head"]
+    for name, value in request.headers:
+        if name.lower() not in _COMPUTED_BY_CURL:
+            words += ["-H", f"{name}: {value}" if value else f"{name};"]
+    if not request.body:
+        return shlex.join(words)
+    if not any(name.lower() == "content-type" for name, _ in request.headers):
+        words += ["-H", "Content-Type:"]
+    return _fed(words, request.body)
+
+
+def _fed(words: list[str], body: bytes) -> str:
+    text = body.decode(errors="replace")
+    if len(body) > _SHOWN:
+        digest = hashlib.sha256(body).hexdigest()
+        command = shlex.join([*words, "--data-binary", "@request.bin"])
+        return f"{command}  # request.bin: {len(body)} bytes, sha256 {digest}"
+    if text.encode() == body and text.isprintable() and not text.startswith("@"):
+        return shlex.join([*words, "--data-binary", text])
+    coded = base64.b64encode(body).decode()
+    return f"printf %s {coded} | base64 -d | {shlex.join([*words, '--data-binary', '@-'])}"
+
+
+def _netcat(request: Request) -> str:
+    url = urlsplit(request.url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    talk = f"openssl s_client -quiet -connect {url.hostname}:{port}"
+    if url.scheme != "https":
+        talk = f"nc {url.hostname} {port}"
+    shown = "".join(_escape(byte) for byte in request.body[:_SHOWN])
+    cut = f"  # cut: {len(request.body)} bytes were sent" if len(request.body) > _SHOWN else ""
+    return f"printf '{shown}' | {talk}{cut}"
+
+
+def _escape(byte: int) -> str:
+    known = {10: "\\n", 13: "\\r", 37: "%%", 39: "\\047", 92: "\\\\"}
+    return known.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}")
+
+
+def _of_grpc(exchange: GrpcExchange) -> tuple[str, str, str, str]:
+    method = exchange.method.lstrip("/")
+    asked = _message(exchange.request, exchange.ask)
+    plain = [] if exchange.secure else ["-plaintext"]
+    heads = [word for name, value in exchange.metadata for word in ("-H", f"{name}: {value}")]
+    command = shlex.join(["grpcurl", *plain, *heads, "-d", asked, exchange.address, method])
+    details = f": {exchange.details}" if exchange.details else ""
+    status = f"{exchange.code.name}{details}"
+    came = "" if exchange.body is None else _message(exchange.body, exchange.reply)
+    return (
+        f"{exchange.asked} -> {status} in {exchange.seconds * 1000:.1f} ms",
+        _block([method, *_fields(exchange.metadata)], ">") + asked,
+        _block([status, *_fields(exchange.trailers)], "<") + came,
+        command,
+    )
+
+
+def _message(body: bytes, kind: type[Message] | None) -> str:
+    if kind is not None and len(body) <= _LARGEST_MESSAGE:
+        try:
+            text = json_format.MessageToJson(
+                kind.FromString(body), indent=None, preserving_proto_field_name=True
+            )
+        except (DecodeError, ValueError):
+            pass  # bytes that are no such message are shown as they are
+        else:
+            cut = f"... ({len(text)} characters)" if len(text) > _SHOWN else ""
+            return f"{text[:_SHOWN]}{cut}"
+    shown = body[:_SHOWN].hex()
+    return f"{len(body)} bytes: {shown}" + ("..." if len(body) > _SHOWN else "")
+
+
+def _fields(headers: Headers) -> list[str]:
+    return [f"{name}: {value}" for name, value in headers]
+
+
+def _block(lines: list[str], mark: str) -> str:
+    return "".join(f"{mark} {line}\n" for line in lines)
+
+
+def _shown(body: bytes) -> str:
+    text = body[:_SHOWN].decode(errors="backslashreplace")
+    readable = "".join(
+        char if char.isprintable() or char in "\n\t\r" else f"\\x{ord(char):02x}" for char in text
+    )
+    return readable + (f"... ({len(body)} bytes)" if len(body) > _SHOWN else "")
