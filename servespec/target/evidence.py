@@ -159,34 +159,49 @@ def _escape(byte: int) -> str:
 
 def _of_grpc(exchange: GrpcExchange) -> tuple[str, str, str, str]:
     method = exchange.method.lstrip("/")
-    asked = _message(exchange.request, exchange.ask)
-    plain = [] if exchange.secure else ["-plaintext"]
-    heads = [word for name, value in exchange.metadata for word in ("-H", f"{name}: {value}")]
-    command = shlex.join(["grpcurl", *plain, *heads, "-d", asked, exchange.address, method])
+    asked = _as_json(exchange.request, exchange.ask)
     details = f": {exchange.details}" if exchange.details else ""
     status = f"{exchange.code.name}{details}"
-    came = "" if exchange.body is None else _message(exchange.body, exchange.reply)
+    body = exchange.body
+    came = "" if body is None else _as_json(body, exchange.reply) or _hex(body)
     return (
         f"{exchange.asked} -> {status} in {exchange.seconds * 1000:.1f} ms",
-        _block([method, *_fields(exchange.metadata)], ">") + asked,
-        _block([status, *_fields(exchange.trailers)], "<") + came,
-        command,
+        _block([method, *_fields(exchange.metadata)], ">") + _cut(asked or _hex(exchange.request)),
+        _block([status, *_fields(exchange.trailers)], "<") + _cut(came),
+        _grpcurl(exchange, method, asked),
     )
 
 
-def _message(body: bytes, kind: type[Message] | None) -> str:
-    if kind is not None and len(body) <= _LARGEST_MESSAGE:
-        try:
-            text = json_format.MessageToJson(
-                kind.FromString(body), indent=None, preserving_proto_field_name=True
-            )
-        except (DecodeError, ValueError):
-            pass  # bytes that are no such message are shown as they are
-        else:
-            cut = f"... ({len(text)} characters)" if len(text) > _SHOWN else ""
-            return f"{text[:_SHOWN]}{cut}"
-    shown = body[:_SHOWN].hex()
-    return f"{len(body)} bytes: {shown}" + ("..." if len(body) > _SHOWN else "")
+def _grpcurl(exchange: GrpcExchange, method: str, asked: str | None) -> str:
+    plain = [] if exchange.secure else ["-plaintext"]
+    heads = [word for name, value in exchange.metadata for word in ("-H", f"{name}: {value}")]
+    words = ["grpcurl", *plain, *heads, "-d"]
+    where = [exchange.address, method]
+    if asked is None:
+        return f"# grpcurl cannot send these {_hex(exchange.request)}"
+    if len(asked) <= _SHOWN:
+        return shlex.join([*words, asked, *where])
+    return f"{shlex.join([*words, '@', *where])} < request.json  # {len(asked)} characters"
+
+
+def _as_json(body: bytes, kind: type[Message] | None) -> str | None:
+    """The message as JSON; None for bytes that are no such message, and for very large ones."""
+    if kind is None or len(body) > _LARGEST_MESSAGE:
+        return None
+    try:
+        return json_format.MessageToJson(
+            kind.FromString(body), indent=None, preserving_proto_field_name=True
+        )
+    except (DecodeError, ValueError):
+        return None
+
+
+def _hex(body: bytes) -> str:
+    return f"{len(body)} bytes: {body[:_SHOWN].hex()}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
 def _fields(headers: Headers) -> list[str]:
@@ -194,7 +209,7 @@ def _fields(headers: Headers) -> list[str]:
 
 
 def _block(lines: list[str], mark: str) -> str:
-    return "".join(f"{mark} {line}\n" for line in lines)
+    return "".join(f"{mark} {line}\n" for line in lines) + "\n"
 
 
 def _shown(body: bytes) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -25,6 +25,7 @@ _REFLECTION = (
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 )
+_Kinds = tuple[type[Message], type[Message]] | tuple[None, None]
 _LARGEST_ANSWER = 256 << 20
 _OPTIONS = (
     ("grpc.max_receive_message_length", _LARGEST_ANSWER),
@@ -171,31 +172,22 @@ class GrpcPlane:
 
     def health_watch(self, service: str, seconds: float) -> HealthWatch:
         """Watch a service's health for so many seconds, or until the target ends the stream."""
-        watch = self.channel.unary_stream(
-            f"{_HEALTH}/Watch",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
-        stream = watch(
-            health_pb2.HealthCheckRequest(service=service),
-            timeout=seconds,
-            metadata=self._metadata,
-        )
-        statuses: list[str] = []
-        started = time.monotonic()
-        with contextlib.suppress(grpc.RpcError):
-            statuses.extend(_status_name(response.status) for response in stream)
-        if time.monotonic() - started >= seconds:
-            return HealthWatch(tuple(statuses), None)
-        return HealthWatch(tuple(statuses), stream.code(), stream.details())
+        question = health_pb2.HealthCheckRequest(service=service)
+        kinds = (health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
+        exchange, bodies = self._streamed(f"{_HEALTH}/Watch", question, kinds, seconds)
+        messages = (replace(exchange, body=body).message for body in bodies)
+        statuses = tuple(_status_name(message.status) for message in messages)
+        if exchange.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return HealthWatch(statuses, None)
+        return HealthWatch(statuses, exchange.code, exchange.details)
 
     def reflection_services(self, *, timeout: float = 10.0) -> list[str] | GrpcExchange:
         """The services that reflection lists; where it does not answer, the last attempt."""
         question = reflection_pb2.ServerReflectionRequest(list_services="")
         kinds = (reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse)
         for path in _REFLECTION:
-            exchange = self._call(path, question, kinds, timeout=timeout, streaming=True)
-            if exchange.code is grpc.StatusCode.OK and exchange.body is not None:
+            exchange, bodies = self._streamed(path, question, kinds, timeout)
+            if exchange.code is grpc.StatusCode.OK and bodies:
                 services = exchange.message.list_services_response.service
                 return [service.name for service in services]
         return exchange
@@ -204,53 +196,59 @@ class GrpcPlane:
         self,
         path: str,
         message: Message | bytes,
-        kinds: tuple[type[Message], type[Message]] | tuple[None, None],
+        kinds: _Kinds,
         *,
         timeout: float,
         metadata: Headers = (),
         names: Mapping[str, str] = MappingProxyType({}),
-        streaming: bool = False,
     ) -> GrpcExchange:
-        request = message if isinstance(message, bytes) else message.SerializeToString()
-        sent = (*self._metadata, *metadata)
+        question = self._question(path, message, kinds, metadata)
         started = time.monotonic()
-        body, ended = (self._stream if streaming else self._unary)(path, request, timeout, sent)
-        exchange = GrpcExchange(
-            address=self.address,
-            method=path,
-            request=request,
-            code=ended.code(),
-            details=ended.details() or "",
-            body=body,
-            seconds=time.monotonic() - started,
-            ask=kinds[0],
-            reply=kinds[1],
-            metadata=sent,
-            trailers=_texts(ended.trailing_metadata()),
-            names=names,
-            secure=self._tls is not None,
-        )
-        self._journal.saw(exchange)
-        return exchange
-
-    def _unary(
-        self, path: str, request: bytes, timeout: float, metadata: Headers
-    ) -> tuple[bytes | None, grpc.Call]:
         ended = self.channel.unary_unary(path, _as_is, _as_is).future(
-            request, timeout=timeout, metadata=metadata
+            question.request, timeout=timeout, metadata=question.metadata
         )
-        answered = ended.code() is grpc.StatusCode.OK
-        return (ended.result() if answered else None), ended
+        body = ended.result() if ended.code() is grpc.StatusCode.OK else None
+        return self._ended(replace(question, body=body, names=names), ended, started)
 
-    def _stream(
-        self, path: str, request: bytes, timeout: float, metadata: Headers
-    ) -> tuple[bytes | None, grpc.Call]:
-        ask = self.channel.stream_stream(path, _as_is, _as_is)
-        stream = ask(iter([request]), timeout=timeout, metadata=metadata)
+    def _streamed(
+        self, path: str, message: Message, kinds: _Kinds, timeout: float
+    ) -> tuple[GrpcExchange, list[bytes]]:
+        """The answer messages until the stream ended; the first of them is the exchange's."""
+        question = self._question(path, message, kinds, ())
+        started = time.monotonic()
+        stream = self.channel.stream_stream(path, _as_is, _as_is)(
+            iter([question.request]), timeout=timeout, metadata=question.metadata
+        )
         bodies: list[bytes] = []
         with contextlib.suppress(grpc.RpcError):
             bodies.extend(stream)
-        return (bodies[0] if bodies else None), stream
+        first = bodies[0] if bodies else None
+        return self._ended(replace(question, body=first), stream, started), bodies
+
+    def _question(
+        self, path: str, message: Message | bytes, kinds: _Kinds, metadata: Headers
+    ) -> GrpcExchange:
+        return GrpcExchange(
+            address=self.address,
+            method=path,
+            request=message if isinstance(message, bytes) else message.SerializeToString(),
+            code=grpc.StatusCode.UNKNOWN,
+            ask=kinds[0],
+            reply=kinds[1],
+            metadata=(*self._metadata, *metadata),
+            secure=self._tls is not None,
+        )
+
+    def _ended(self, question: GrpcExchange, call: grpc.Call, started: float) -> GrpcExchange:
+        exchange = replace(
+            question,
+            code=call.code(),
+            details=call.details() or "",
+            seconds=time.monotonic() - started,
+            trailers=_texts(call.trailing_metadata()),
+        )
+        self._journal.saw(exchange)
+        return exchange
 
 
 def _as_is(message: bytes) -> bytes:

@@ -57,7 +57,7 @@ def from_raw(name: str, datatype: Any, shape: Any, raw: bytes) -> np.ndarray:
             f"output {name}: {known.name} of shape {list(dimensions)} takes {expected} bytes"
             f" but {len(raw)} came"
         )
-    return np.frombuffer(raw, known.dtype).reshape(dimensions)
+    return _shaped(name, np.frombuffer(raw, known.dtype), dimensions)
 
 
 def size_of(name: str, entry: Mapping[str, Any]) -> int | None:
@@ -94,7 +94,14 @@ def _array(name: str, datatype: Datatype, shape: tuple[int, ...], values: list[A
             array[:] = values
     except (OverflowError, ValueError, TypeError) as error:
         raise Nonconformance(f"output {name}: a value is no {datatype.name}: {error}") from None
-    return array.reshape(shape)
+    return _shaped(name, array, shape)
+
+
+def _shaped(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return array.reshape(shape)
+    except (OverflowError, ValueError):  # more dimensions, or larger ones, than there can be
+        raise Nonconformance(f"output {name}: no tensor has the shape {list(shape)}") from None
 
 
 def _element(name: str, datatype: Datatype, value: Any) -> Any:

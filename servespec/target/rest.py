@@ -1,5 +1,6 @@
 """The REST plane: single exchanges with httpx, bytes written by hand over raw sockets."""
 
+import base64
 import contextlib
 import json
 import socket
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
@@ -47,11 +48,12 @@ class RestPlane:
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
         self._secure = parts.scheme == "https"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        self._origin = f"{parts.scheme}://{host}:{self.port}"
+        self.authority = f"{host}:{self.port}"
+        self._origin = f"{parts.scheme}://{self.authority}"
         self._prefix = parts.path.rstrip("/")
         self._hosted = hosted
         self._journal = journal
-        self._headers = headers
+        self._headers = {**_basic(parts), **headers}
         self._tls = tls
 
     def close(self) -> None:
@@ -159,6 +161,12 @@ class RestPlane:
             self._journal.must_live(f"connect to {self._origin}")
             raise Nonconformance(f"no connection to {self._origin}: {error}") from None
         return Connection(opened, self._origin, self._journal.saw)
+
+    def head(self, method: str, path: str, *fields: str) -> bytes:
+        """The head of a request to be sent by hand: with Host and authentication, then `fields`."""
+        common = [f"{name}: {value}" for name, value in self._headers.items()]
+        lines = [f"{method} {self._prefix}{path} HTTP/1.1", f"Host: {self.authority}", *common]
+        return "".join(f"{line}\r\n" for line in (*lines, *fields, "")).encode()
 
     def wire(
         self,
@@ -296,6 +304,13 @@ def _answers(connection: Connection, wanted: int, timeout: float) -> Iterator[Ex
             return
         finals += exchange.status >= 200
         closing = "close" in (exchange.header("Connection") or "").lower()
+
+
+def _basic(url: SplitResult) -> dict[str, str]:
+    if url.username is None:
+        return {}
+    credentials = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
 
 
 def _is_closed(error: Exception) -> bool:

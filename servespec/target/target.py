@@ -33,6 +33,7 @@ class Target:
         alive: None while the server lives, or a sentence of how it died.
 
     Attributes:
+        check: the name of the check that runs.
         variants: what was recorded of choices that are the server's own, since the check began.
     """
 
@@ -54,11 +55,13 @@ class Target:
         self._headers = headers
         self._tls = tls
         self._journal = Journal(alive, headers.items())
-        self._absent: dict[str, str] = {}
+        self._present: set[str] = set()
+        self.check = ""
         self.variants: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"Target({self._rest_url or self._grpc_address})"
+        rest = (self._rest_url or "").rpartition("@")[2]  # nobody prints a password
+        return f"Target({rest or self._grpc_address})"
 
     @cached_property
     def rest(self) -> RestPlane:
@@ -131,17 +134,14 @@ class Target:
         return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
 
     def has_fixture(self, name: str) -> bool:
-        """Whether the server hosts a fixture; asked once."""
-        if name not in self._absent:
-            self._absent[name] = self._why_absent(self._binding(name))
-        return not self._absent[name]
+        """Whether the server hosts a fixture; not asked again once it did."""
+        return not self._why_absent(name)
 
     def fixture(self, name: str) -> FixtureBinding:
         """How a fixture is called on the server; Untestable where it is not hosted."""
-        if not self.has_fixture(name):
+        if why := self._why_absent(name):
             raise Untestable(
-                f"the target does not host the fixture {name} ({self._absent[name]});"
-                " see `servespec fixtures`"
+                f"the target does not host the fixture {name} ({why}); see `servespec fixtures`"
             )
         return self._binding(name)
 
@@ -150,16 +150,23 @@ class Target:
             raise LookupError(f"{name} is none of the fixtures: {', '.join(FIXTURES)}")
         return self._fixtures.get(name, FixtureBinding(name))
 
-    def _why_absent(self, binding: FixtureBinding) -> str:
-        if self._rest_url is None:
-            return self._why_absent_by_grpc(binding)
+    def _why_absent(self, name: str) -> str:
+        if name in self._present:
+            return ""
+        ask = self._refused_by_grpc if self._rest_url is None else self._refused_by_rest
+        why = ask(self._binding(name))
+        if not why:
+            self._present.add(name)
+        return why
+
+    def _refused_by_rest(self, binding: FixtureBinding) -> str:
         path = binding.path()
         exchange = self.rest.get(path)
         if exchange.status == 200 or self.rest.get(f"{path}/ready").status == 200:
             return ""
         return f"GET {path} -> {exchange.failure or exchange.status}"
 
-    def _why_absent_by_grpc(self, binding: FixtureBinding) -> str:
+    def _refused_by_grpc(self, binding: FixtureBinding) -> str:
         ask = pb.ModelMetadataRequest(name=binding.model, version=binding.version)
         exchange = self.grpc.call("ModelMetadata", ask)
         if exchange.code is grpc.StatusCode.OK:
