@@ -1,0 +1,302 @@
+"""A target that the suite starts: watched while it runs, gone with all its processes at the end."""
+
+import atexit
+import contextlib
+import itertools
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .environment import interpreter, variables
+from .leftovers import KILL_SECONDS, MARK, carries, current_run, kill_all
+from .manifest import Manifest, Start, fill
+from .procfs import Process, descendants, listeners, processes, send
+from .readiness import Stranger, answers_grpc, answers_rest, listens, port_of
+
+__all__ = ["StartError", "TargetProcess", "free_port"]
+
+POLL_SECONDS = 0.02
+STRAGGLER_SECONDS = 1.0
+TAIL_LINES = 15
+LOWEST_PORT = 10_000
+
+_numbers = itertools.count(1)
+
+
+class StartError(Exception):
+    """The target does not start: one line, then the last lines of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a target is started, every placeholder filled, so that each restart is the same.
+
+    Attributes:
+        rest: its REST URL, None without that plane.
+        grpc: its gRPC address, None without that plane.
+    """
+
+    manifest: Manifest
+    start: Start
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    rest: str | None
+    grpc: str | None
+
+    @classmethod
+    def of(cls, manifest: Manifest, start: Start, models: Path) -> Self:
+        """Chooses the ports that the file leaves open, makes the environment if need be."""
+        python = interpreter(manifest)
+        http_port = manifest.ports.http or free_port()
+        values = {
+            "http_port": http_port,
+            "grpc_port": manifest.ports.grpc or free_port(besides=http_port),
+            "models": models,
+            "python": python,
+            "here": manifest.folder,
+        }
+        own = {name: fill(text, values) for name, text in start.environment.items()}
+        rest = manifest.target.rest or "http://127.0.0.1:{http_port}"
+        grpc = manifest.target.grpc or "127.0.0.1:{grpc_port}"
+        return cls(
+            manifest,
+            start,
+            tuple(fill(word, values) for word in start.command),
+            {"PYTHONUNBUFFERED": "1"} | variables(python) | own,
+            fill(rest, values) if manifest.serves_rest else None,
+            fill(grpc, values) if manifest.serves_grpc else None,
+        )
+
+
+class TargetProcess:
+    """A started server with all the processes that came of it.
+
+    Attributes:
+        rest: its REST URL, None without that plane.
+        grpc: its gRPC address, None without that plane.
+        log: the file that its standard output and error go to.
+    """
+
+    def __init__(self, recipe: Recipe, log: Path) -> None:
+        self.rest = recipe.rest
+        self.grpc = recipe.grpc
+        self.log = log
+        self._recipe = recipe
+        self._mark = f"{current_run().id}/{next(_numbers)}"
+        self._main: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._death: str | None = None
+        self._seen: set[tuple[int, int]] = set()
+        self._sessions: set[int] = set()
+
+    @classmethod
+    def start(cls, manifest: Manifest, *, models: Path, log: Path) -> Self:
+        """Runs the manifest's command and returns at once; `wait_ready` comes next.
+
+        Args:
+            manifest: one with a `[start]` section.
+            models: the model repository that `{models}` stands for.
+            log: gets what the server prints; its folder is made if need be.
+
+        Raises:
+            StartError: the command cannot be run.
+            InstallError: the environment that the target asks for cannot be made.
+        """
+        if manifest.start is None:
+            raise StartError(f"{manifest.file}: expected a [start] section, found none")
+        process = cls(Recipe.of(manifest, manifest.start, models), log)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        process._spawn()
+        return process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def restart(self) -> None:
+        """Ends what is left of it, runs it again on the same ports; returns when it is ready."""
+        self.stop()
+        self._spawn()
+        self.wait_ready()
+
+    def _spawn(self) -> None:
+        recipe = self._recipe
+        with self.log.open("ab") as log:
+            try:
+                self._main = subprocess.Popen(
+                    recipe.command,
+                    cwd=recipe.manifest.folder,
+                    env={**recipe.environment, MARK: self._mark},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise StartError(
+                    f"{recipe.manifest.file}: [start] command: expected a program, "
+                    f"found {recipe.command[0]!r} ({error.strerror})"
+                ) from None
+        self._started = time.monotonic()
+        self._death = None
+        atexit.register(self.stop)
+
+    def wait_ready(self) -> None:
+        """Returns when every plane answers, at most after the file's `ready_seconds`.
+
+        Raises:
+            StartError: it died, is not ready in time, or another process holds its port; the
+                target is stopped and nothing of it is left.
+        """
+        try:
+            self._await_readiness()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _await_readiness(self) -> None:
+        seconds = self._recipe.start.ready_seconds
+        deadline = time.monotonic() + seconds
+        while missing := self._missing():
+            if death := self.alive():
+                raise StartError(f"{death}, before it was ready{self._last_words()}")
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"the target was not ready within {seconds:g} s: {missing}{self._last_words()}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _missing(self) -> str | None:
+        """What it lacks to be ready, None when nothing."""
+        manifest = self._recipe.manifest
+        try:
+            for address in filter(None, (self.rest, self.grpc)):
+                if not listens(port_of(address), self.processes):
+                    return f"nothing listens at {address}"
+        except Stranger as error:
+            raise StartError(str(error)) from None
+        headers, tls = manifest.headers(), manifest.tls()
+        if self.rest:
+            return answers_rest(self.rest, self._recipe.start.ready_path, headers, tls)
+        return answers_grpc(self.grpc, headers) if self.grpc and not tls else None
+
+    def _last_words(self) -> str:
+        with self.log.open(errors="replace") as log:
+            lines = deque(log, TAIL_LINES)
+        return f"\n{self.log} ends with:\n{''.join(lines)}" if lines else ""
+
+    def alive(self) -> str | None:
+        """None while the server's main process runs, otherwise the sentence of its death."""
+        if self._main is None:
+            return self._death or "the target is not started"
+        code = self._main.poll()
+        if code is not None and self._death is None:
+            how = f"was killed by {_name(-code)}" if code < 0 else f"exited with code {code}"
+            seconds = time.monotonic() - self._started
+            self._death = f"the target {how} {seconds:.1f} s after its start"
+        return self._death
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signals the main process alone, as an orchestrator does."""
+        if self._main is not None:
+            self._main.send_signal(number)
+
+    def processes(self) -> list[Process]:
+        """Every running process that came of the start command, wherever it has moved to.
+
+        Found by the mark in its environment, by its parents, by its session, or because it was one
+        before: a process can leave its group, outlive its parent, overwrite its environment.
+        """
+        table = processes()
+        roots = [pid for pid, process in table.items() if self._is_own(process)]
+        own = [table[pid] for pid in descendants(roots, table)]
+        self._seen.update((process.pid, process.started) for process in own)
+        self._sessions.update(process.session for process in own)
+        return [process for process in own if not process.is_zombie]
+
+    def _is_own(self, process: Process) -> bool:
+        orphan = process.parent == os.getpid() and process.session in self._sessions
+        known = (process.pid, process.started) in self._seen
+        return orphan or known or carries(process.pid, self._mark)
+
+    def stop(self) -> str | None:
+        """SIGTERM, `stop_seconds` of patience, SIGKILL for what is left; then nothing is left.
+
+        Returns:
+            The sentence of how it ended; None when there was nothing to stop.
+        """
+        if self._main is None:
+            return None
+        self.processes()
+        if self.alive() is None:
+            self._main.terminate()
+            self._await_end(self._main)
+        self._end_stragglers()
+        self._main.wait(KILL_SECONDS)
+        ending = self.alive()
+        self._reap(self._main.pid)
+        self._main = None
+        atexit.unregister(self.stop)
+        return ending
+
+    def _await_end(self, main: "subprocess.Popen[bytes]") -> None:
+        seconds = self._recipe.start.stop_seconds
+        try:
+            main.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._death = f"the target did not stop within {seconds:g} s of SIGTERM and was killed"
+
+    def _end_stragglers(self) -> None:
+        for process in self.processes():
+            send(process, signal.SIGTERM)
+        deadline = time.monotonic() + STRAGGLER_SECONDS
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        if survivors := kill_all(self.processes):
+            pids = ", ".join(str(process.pid) for process in survivors)
+            raise RuntimeError(f"processes of the target outlive SIGKILL: {pids}")
+
+    def _reap(self, main: int) -> None:
+        """Takes note of the dead that were orphaned and came to us."""
+        for process in processes().values():
+            ours = process.parent == os.getpid() and process.session in self._sessions
+            if ours and process.is_zombie and process.pid != main:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(process.pid, os.WNOHANG)
+
+
+def free_port(besides: int = 0) -> int:
+    """A port that nobody listens on, below those that the kernel hands to clients."""
+    limits = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    end = int(limits[0]) if int(limits[0]) > 2 * LOWEST_PORT else 32768
+    # Not the shared generator: a fixed seed would make every run try the same ports.
+    for port in random.SystemRandom().sample(range(LOWEST_PORT, end), 100):
+        if port != besides and not listeners(port):
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("", port))
+                return port
+    raise StartError(f"expected a free port from {LOWEST_PORT} to {end - 1}, found none")
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
