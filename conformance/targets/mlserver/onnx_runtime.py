@@ -1,0 +1,58 @@
+"""An MLServer runtime that hosts one ONNX file through onnxruntime."""
+
+import numpy as np
+import onnxruntime
+from mlserver import MLModel
+from mlserver.codecs import NumpyCodec, StringCodec
+from mlserver.errors import InferenceError
+from mlserver.types import InferenceRequest, InferenceResponse, RequestInput, RequestOutput
+from mlserver.utils import get_model_uri
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+
+# onnxruntime answers text, MLServer's codecs send BYTES; numpy's own string types drop final NULs.
+encode_utf8 = np.frompyfunc(str.encode, 1, 1)
+
+
+class OnnxModel(MLModel):
+    """Binds tensors by name; onnxruntime judges names, datatypes and shapes."""
+
+    async def load(self) -> bool:
+        """Open the file that `parameters.uri` names."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            await get_model_uri(self.settings), options, providers=["CPUExecutionProvider"]
+        )
+        return True
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        """Run the session for the requested outputs, or for all of them."""
+        feed = {tensor.name: self._decoded(tensor) for tensor in payload.inputs}
+        requested = payload.outputs or [
+            RequestOutput(name=output.name) for output in self._session.get_outputs()
+        ]
+        arrays = self._run([output.name for output in requested], feed)
+        return InferenceResponse(
+            model_name=self.name,
+            model_version=self.version,
+            outputs=[
+                self.encode(array, output, default_codec=NumpyCodec)
+                for array, output in zip(arrays, requested, strict=True)
+            ],
+        )
+
+    def _decoded(self, tensor: RequestInput) -> np.ndarray:
+        if tensor.datatype != "BYTES":
+            return self.decode(tensor, default_codec=NumpyCodec)
+        texts = self.decode(tensor, default_codec=StringCodec)  # a flat list, whatever the shape
+        try:
+            return np.array(texts, dtype=object).reshape(tensor.shape)
+        except ValueError as error:
+            raise InferenceError(f"input {tensor.name}: {error}") from error
+
+    def _run(self, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        try:
+            arrays = self._session.run(names, feed)
+        except (InvalidArgument, ValueError) as error:  # what onnxruntime raises for bad arguments
+            raise InferenceError(str(error)) from error
+        return [encode_utf8(array) if array.dtype == object else array for array in arrays]

@@ -1,0 +1,15 @@
+"""Run `mlserver start MODELS` in a scratch folder, for the .envs and .metrics that it makes."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+if __name__ == "__main__":
+    models = Path(sys.argv[1]).resolve()
+    with tempfile.TemporaryDirectory(prefix="mlserver-") as scratch:
+        os.chdir(scratch)
+        from mlserver.cli.main import main  # notes the working directory when imported
+
+        sys.argv = ["mlserver", "start", str(models)]
+        main()
