@@ -1,0 +1,138 @@
+"""The `data` member of a JSON tensor: its text to an array and back.
+
+Decoding is strict: an element is of its datatype, exactly, or refused. What JSON cannot write as a
+number is written as the strings "NaN", "Infinity" and "-Infinity", and read likewise.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from .datatypes import Datatype
+from .messages import Tensor, WireError
+from .tensors import checked_array, element_count, object_array, shaped
+
+__all__ = ["decode_elements", "encode_elements"]
+
+# By the kind of the numpy type: what an element is in JSON, and how an error text says it.
+ELEMENT: dict[str, Any] = {
+    "b": bool,
+    "i": int,
+    "u": int,
+    "f": float | Literal["NaN", "Infinity", "-Infinity"],
+    "O": str,
+}
+EXPECTED = {
+    "b": "true or false",
+    "i": "integers",
+    "u": "integers",
+    "f": 'numbers, "NaN", "Infinity" or "-Infinity"',
+    "O": "strings",
+}
+NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+OPENING = re.compile(rb"(?:[ \t\n\r]*\[)*")
+
+
+def decode_elements(datatype: Datatype, shape: Sequence[int], data: msgspec.Raw) -> np.ndarray:
+    """The array that the JSON text `data` writes, flat or nested as `shape`.
+
+    Raises:
+        WireError: the text is not exactly a tensor of this datatype and shape.
+    """
+    if datatype.name == "BF16":
+        raise WireError("BF16 has no form in JSON: send it as binary tensor data or over gRPC")
+    depth = _depth(data)
+    if element_count(shape) == 0:
+        _check_empty(msgspec.json.decode(data), shape)
+        return shaped(np.empty(0, datatype.dtype), shape)
+    if depth not in (1, len(shape)):
+        raise WireError(
+            f"data is nested {depth} deep, expected 1 (flat) or {len(shape)} for shape {[*shape]}"
+        )
+    array = _array(datatype, _parse(datatype, depth, data))
+    if depth > 1 and array.shape != tuple(shape):
+        raise WireError(f"data is nested as {[*array.shape]}, expected {[*shape]}")
+    if datatype.size is None:
+        array = object_array([text.encode() for text in array.ravel().tolist()])
+    return shaped(array, shape)
+
+
+def _depth(data: msgspec.Raw) -> int:
+    """How many arrays open before the first element."""
+    opening = OPENING.match(data)
+    depth = opening.group().count(b"[") if opening else 0
+    if depth == 0:
+        found = bytes(data[:40]).decode(errors="replace")
+        raise WireError(f"data is {found}, expected an array")
+    return depth
+
+
+def _check_empty(values: list[Any], shape: Sequence[int]) -> None:
+    """A tensor without elements is written as `[]`, or nested down to its dimension of 0."""
+
+    def nested(values: Any, shape: Sequence[int]) -> bool:
+        return isinstance(values, list) and (
+            len(values) == shape[0] and all(nested(value, shape[1:]) for value in values)
+        )
+
+    if values and not nested(values, shape):
+        raise WireError(f"data does not fit, expected [] for shape {[*shape]}")
+
+
+@cache
+def _decoder(kind: str, depth: int) -> msgspec.json.Decoder[list[Any]]:
+    expected = ELEMENT[kind]
+    for _ in range(depth):
+        expected = list[expected]  # type: ignore[valid-type]
+    return msgspec.json.Decoder(expected)
+
+
+def _parse(datatype: Datatype, depth: int, data: msgspec.Raw) -> list[Any]:
+    kind = datatype.dtype.kind
+    try:
+        return _decoder(kind, depth).decode(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError(
+            f"data is not {datatype.name}, expected {EXPECTED[kind]}: {str(error)[:200]}"
+        ) from None
+
+
+def _array(datatype: Datatype, values: list[Any]) -> np.ndarray:
+    """Python values, flat or nested, as an array of the same nesting."""
+    try:
+        with np.errstate(over="raise"):
+            return np.array(values, dtype=datatype.dtype)
+    except (OverflowError, FloatingPointError) as error:
+        raise WireError(f"data is out of the range of {datatype.name}: {error}") from None
+    except ValueError:
+        raise WireError("data is ragged, expected nested as its shape") from None
+
+
+def encode_elements(tensor: Tensor) -> list[Any]:
+    """The elements in row-major order, as values that JSON can write.
+
+    Raises:
+        WireError: JSON cannot write them, or the array does not hold its datatype.
+    """
+    array = checked_array(tensor)
+    if tensor.datatype == "BF16":
+        raise WireError("BF16 has no form in JSON: ask for it as binary data or over gRPC")
+    values: list[Any] = array.ravel().tolist()
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return [NON_FINITE.get(str(value), value) for value in values]
+    if array.dtype.kind == "O":
+        return [_text(index, value) for index, value in enumerate(values)]
+    return values
+
+
+def _text(index: int, element: bytes) -> str:
+    try:
+        return element.decode()
+    except UnicodeDecodeError:
+        raise WireError(
+            f"element {index} is not UTF-8 and has no form in JSON: ask for it as binary data"
+        ) from None
