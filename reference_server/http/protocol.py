@@ -112,6 +112,13 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if now >= self._deadline:
             self.expired(now)
 
+    def retire(self) -> None:
+        """Take no further request: close at once, or behind the answers that are due."""
+        if self._task is None and not self.incoming and self.phase is Phase.IDLE:
+            self.transport.close()
+        elif self.phase is Phase.IDLE:
+            self.enter(Phase.OVER)
+
     def abandon(self) -> None:
         """Answer what is unfinished with 503."""
         if self._task is not None:
