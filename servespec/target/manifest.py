@@ -5,7 +5,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -100,11 +100,14 @@ def _secrets(value: Any, folder: Path) -> Mapping[str, Secret]:
 
 
 def _rest(value: Any, _: Path) -> str:
-    if isinstance(value, str) and "@" in value:
+    text = str(value)
+    if "@" in text:
         raise ValueError("a URL with a user or a password (not shown)")
-    if not (isinstance(value, str) and re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value)):
+    url = urlsplit(text.replace("{http_port}", "1"))
+    web = url.scheme in ("http", "https") and url.hostname
+    if not web or url.port == 0 or re.search(r"[\s?#]", text):  # .port refuses what is no port
         raise ValueError
-    return value
+    return text
 
 
 COMMAND = _with_placeholders(WORDS, lambda words: words)
@@ -112,7 +115,7 @@ VARIABLES = _with_placeholders(TEXTS, lambda table: table.values())
 NAME = matching("a name of letters, digits, dots, dashes and underscores", r"\w[\w.-]{0,63}")
 PATH = matching('a path such as "/v2/health/ready"', r"/\S*")
 REST = Kind('a URL such as "http://host:8080"', _rest)
-GRPC = matching('an address such as "host:8081"', r"[^\s/@]+:(\d+|\{grpc_port\})")
+GRPC = matching('an address such as "host:8081"', r"[^\s/@]+:(\d{1,5}|\{grpc_port\})")
 SECRETS = Kind(
     'values from the environment such as { Authorization = "Bearer env:TOKEN" }', _secrets
 )
@@ -175,7 +178,7 @@ class Manifest:
     """A target file, or the URL that stands for one. Later sections are tables of plain values.
 
     Attributes:
-        file: where it was read; for a URL, the URL itself.
+        file: where it was read; "command line" for a URL.
         sha256: of the file's bytes, hexadecimal; empty for a URL.
         start: None for a server that is already running.
     """
@@ -200,11 +203,9 @@ class Manifest:
         for name, kind, value in (("REST", REST, rest), ("gRPC", GRPC, grpc)):
             if value is not None:
                 kind.checked(value, name, where)
-        if rest is None and grpc is None:
-            raise where.mistake("", "a REST URL, a gRPC address or both", "neither")
         address = urlsplit(rest).netloc if rest else grpc or ""
-        target = TargetSection(re.sub(r"[^\w.-]", "-", address), rest=rest, grpc=grpc)
-        return cls(Path(rest or grpc or ""), "", target)
+        name = re.sub(r"[^\w.]+", "-", address).strip("-")
+        return _consistent(cls(where.file, "", TargetSection(name, rest=rest, grpc=grpc)))
 
     @property
     def folder(self) -> Path:
@@ -263,15 +264,12 @@ def load(path: Path) -> Manifest:
     except OSError as error:
         raise ManifestError(f"{path}: expected a target file, found {error.strerror}") from None
     document = _parse(path, data)
+    top = Where(path, "")
     for name in document:
-        known(name, SECTIONS, Where(path, ""), "section")
-    sections = {
-        name: reader(document[name], Where(path, name))
-        for name, reader in SECTIONS.items()
-        if name in document
-    }
+        known(name, SECTIONS, top.inner(name))
+    sections = {name: SECTIONS[name](table, top.inner(name)) for name, table in document.items()}
     if "target" not in sections:
-        raise Where(path, "target").mistake("name", NAME.expected, "nothing")
+        raise top.inner("target").mistake("name", NAME.expected, "nothing")
     return _consistent(Manifest(path, hashlib.sha256(data).hexdigest(), **sections))
 
 
@@ -320,8 +318,8 @@ def _many(
         found = {}
         for name, inner in where.table(table).items():
             if names:
-                known(name, names, where, "name")
-            found[name] = item(inner, replace(where, section=f"{where.section}.{name}"))
+                known(name, names, where.inner(name))
+            found[name] = item(inner, where.inner(name))
         return found
 
     return reader

@@ -39,6 +39,10 @@ class Where:
     file: Path
     section: str
 
+    def inner(self, name: str) -> "Where":
+        """A section within this one."""
+        return Where(self.file, f"{self.section}.{name}" if self.section else name)
+
     @property
     def folder(self) -> Path:
         """The folder that relative paths of the file start from."""
@@ -46,11 +50,8 @@ class Where:
 
     def mistake(self, name: str, expected: str, found: str) -> ManifestError:
         """The error to raise; `name` is the key, empty for the section itself."""
-        place = f"[{self.section}]" if self.section else ""
-        return ManifestError(
-            f"{self.file}: {' '.join(filter(None, (place, name)))}: "
-            f"expected {expected}, found {found}"
-        )
+        place = " ".join(filter(None, (self.section and f"[{self.section}]", name)))
+        return ManifestError(f"{self.file}: {place}: expected {expected}, found {found}")
 
     def table(self, value: object) -> dict[str, Any]:
         """The value, which has to be a table."""
@@ -89,7 +90,7 @@ def read(section: type[T], table: object, where: Where) -> T:
     expected: dict[str, Kind[Any]] = {name: hint.__metadata__[0] for name, hint in hints.items()}
     given = where.table(table)
     for name in given:
-        known(name, expected, where, "key")
+        known(name, expected, where, key=name)
     values = {name: expected[name].checked(value, name, where) for name, value in given.items()}
     for item in fields(section):  # type: ignore[arg-type]  # a dataclass
         required = item.default is MISSING and item.default_factory is MISSING
@@ -104,13 +105,12 @@ def scalars(table: object, where: Where) -> Mapping[str, Any]:
     return {name: PLAIN.checked(value, name, where) for name, value in given.items()}
 
 
-def known(name: str, names: Collection[str], where: Where, what: str) -> None:
+def known(name: str, names: Collection[str], where: Where, key: str = "") -> None:
     """Refuses a name that is not in the closed list, with the likely one."""
-    if name in names:
-        return
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
-    raise where.mistake("" if what != "key" else name, f"a known {what}", f"{name!r} ({hint})")
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+        raise where.mistake(key, "a known name", f"{name!r} ({hint})")
 
 
 def shown(value: object) -> str:

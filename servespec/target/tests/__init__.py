@@ -1,0 +1,1 @@
+"""Tests of how the judged server is started, spoken to and read."""
