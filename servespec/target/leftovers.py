@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ def current_run() -> Run:
     run.folder.mkdir(mode=0o700)
     os.environ[MARK] = run.id
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _unwind_when_told_to_end()
     since = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
 
     def end() -> None:
@@ -76,6 +78,14 @@ def current_run() -> Run:
 
     atexit.register(end)
     return run
+
+
+def _unwind_when_told_to_end() -> None:
+    """Makes SIGTERM and SIGHUP what Ctrl-C is, unless somebody already handles them."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
 
 
 def _strays(suite: Process, since: float) -> list[Process]:
