@@ -1,0 +1,1 @@
+"""A model server over the Open Inference Protocol: what the suites are tried on."""

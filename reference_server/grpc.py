@@ -1,0 +1,156 @@
+"""The gRPC door: calls to answers of the service and back, beside health and reflection."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError, Message
+from grpc.aio import Server, ServicerContext
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from servespec.wire import grpc as wire
+from servespec.wire import proto
+from servespec.wire.datatypes import DATATYPES
+from servespec.wire.messages import WireError
+
+from .service import Service
+from .status import failure
+
+__all__ = ["Answer", "Context", "GrpcDoor", "new_server"]
+
+Context: TypeAlias = ServicerContext[Any, Any]
+Answer: TypeAlias = Callable[[Any, Context], Awaitable[Message]]
+"""Answers the calls of one unary method; an error is raised plain."""
+Watch: TypeAlias = Callable[
+    [health_pb2.HealthCheckRequest, Context], AsyncIterator[health_pb2.HealthCheckResponse]
+]
+
+_HEALTH = str(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+
+
+class GrpcDoor:
+    """Answers the calls of the inference service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """What answers each method of the service."""
+        return {
+            "ServerLive": self.server_live,
+            "ServerReady": self.server_ready,
+            "ModelReady": self.model_ready,
+            "ServerMetadata": self.server_metadata,
+            "ModelMetadata": self.model_metadata,
+            "ModelInfer": self.model_infer,
+        }
+
+    async def server_live(self, _request: Message, _context: Context) -> Message:
+        """Whoever gets this answer was served by a live server."""
+        return proto.ServerLiveResponse(live=True)
+
+    async def server_ready(self, _request: Message, _context: Context) -> Message:
+        """Whether every model can be asked."""
+        return proto.ServerReadyResponse(ready=self._service.ready())
+
+    async def model_ready(self, request: proto.ModelReadyRequest, _context: Context) -> Message:
+        """Whether this model can be asked."""
+        ready = self._service.model_ready(request.name, request.version)
+        return proto.ModelReadyResponse(ready=ready)
+
+    async def server_metadata(self, _request: Message, _context: Context) -> Message:
+        """Describe the server."""
+        return wire.encode_server_metadata(self._service.metadata)
+
+    async def model_metadata(
+        self, request: proto.ModelMetadataRequest, _context: Context
+    ) -> Message:
+        """Describe a model."""
+        metadata = self._service.model_metadata(request.name, request.version)
+        return wire.encode_model_metadata(metadata)
+
+    async def model_infer(self, request: proto.ModelInferRequest, _context: Context) -> Message:
+        """Infer; raw inputs are answered raw, typed ones typed where every output can be typed."""
+        answer = await self._service.infer(wire.decode_request(request))
+        untyped = any(DATATYPES[output.datatype].contents is None for output in answer.outputs)
+        return wire.encode_response(answer, raw=untyped or bool(request.raw_input_contents))
+
+
+def new_server(
+    inference: Mapping[str, Answer], check: Answer, watch: Watch, max_message_bytes: int
+) -> Server:
+    """Assemble a server that is not yet listening.
+
+    Args:
+        inference: what answers each method of the inference service.
+        check: answers the health service's question.
+        watch: answers it again and again.
+        max_message_bytes: a larger message fails with RESOURCE_EXHAUSTED before it is parsed.
+    """
+    options = (
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),  # or two servers could share a port unnoticed
+    )
+    server = grpc.aio.server(options=options)
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        name: _unary(answer, *proto.METHODS[name]) for name, answer in inference.items()
+    }
+    health: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Check": _unary(check, health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),
+        "Watch": grpc.unary_stream_rpc_method_handler(
+            watch,
+            request_deserializer=health_pb2.HealthCheckRequest.FromString,
+            response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
+        ),
+    }
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(proto.SERVICE, methods),
+            grpc.method_handlers_generic_handler(_HEALTH, health),
+        )
+    )
+    names = (proto.SERVICE, _HEALTH, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server, pool=_reflected())
+    return server
+
+
+def _unary(
+    answer: Answer, request_class: type[Message], response_class: type[Message]
+) -> "grpc.RpcMethodHandler[bytes, Message]":
+    async def call(message: bytes, context: Context) -> Message:
+        try:
+            return await answer(_parsed(request_class, message), context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            failed = failure(error)
+        return await context.abort(failed.status.grpc, failed.text)
+
+    return grpc.unary_unary_rpc_method_handler(
+        call, response_serializer=response_class.SerializeToString
+    )
+
+
+def _parsed(request_class: type[Message], message: bytes) -> Message:
+    """Parse here: bytes that grpcio cannot parse would be told as UNKNOWN."""
+    try:
+        return request_class.FromString(message)
+    except DecodeError as error:
+        raise WireError(f"the message is no {request_class.DESCRIPTOR.name}") from error
+
+
+def _reflected() -> Any:
+    """Gather what reflection describes: our own messages live apart from grpcio's."""
+    pool: Any = DescriptorPool()
+    own: Any = proto.POOL
+    inference = own.FindFileContainingSymbol(proto.SERVICE)
+    for file in (inference, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
+        copy = FileDescriptorProto()
+        file.CopyToProto(copy)
+        pool.Add(copy)
+    return pool

@@ -1,0 +1,181 @@
+"""The REST door: routes, and HTTP requests to answers of the service and back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from msgspec import json
+
+from servespec.wire import rest as wire
+from servespec.wire.messages import InferRequest
+
+from .errors import InvalidRequest
+from .http import HttpRequest, HttpResponse
+from .service import Service
+from .status import failure
+
+__all__ = ["RestDoor"]
+
+_JSON = ("Content-Type", "application/json")
+_BINARY = ("Content-Type", "application/octet-stream")
+_HEADER_LENGTH = "Inference-Header-Content-Length"
+_READ = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a path leads to.
+
+    Attributes:
+        verb: what is asked: "live", "ready", "metadata" or "infer".
+        model: its name; None for the server as a whole.
+        version: its label, empty where the path has none.
+    """
+
+    verb: str
+    model: str | None = None
+    version: str = ""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The HTTP methods that it serves, besides OPTIONS."""
+        return ("POST",) if self.verb == "infer" else _READ
+
+
+class RestDoor:
+    """Answers HTTP requests; its `__call__` is a `Handler`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request; every error becomes an error object."""
+        route = find_route(request.target)
+        if route is None:
+            return _refused(404, f"no such route: {request.target.partition('?')[0][:200]}")
+        if request.method not in route.methods:
+            return _other_method(request.method, route)
+        try:
+            if route.model is None:
+                return self._server(route.verb)
+            if route.verb == "infer":
+                return await self._infer(request, route.model, route.version)
+            return self._model(route.verb, route.model, route.version)
+        except Exception as error:
+            failed = failure(error)
+            return _refused(failed.status.http, failed.text)
+
+    def _server(self, verb: str) -> HttpResponse:
+        if verb == "live":
+            return _json({"live": True})
+        if verb == "ready":
+            ready = self._service.ready()
+            return _json({"ready": ready}, status=200 if ready else 503)
+        return HttpResponse(200, wire.encode_server_metadata(self._service.metadata), (_JSON,))
+
+    def _model(self, verb: str, name: str, version: str) -> HttpResponse:
+        if verb == "ready":
+            ready = self._service.model_ready(name, version)
+            return _json({"name": name, "ready": ready}, status=200 if ready else 503)
+        metadata = self._service.model_metadata(name, version)
+        return HttpResponse(200, wire.encode_model_metadata(metadata), (_JSON,))
+
+    async def _infer(self, request: HttpRequest, name: str, version: str) -> HttpResponse:
+        header_length = _header_length(request.headers)
+        unreadable = _unreadable(request.headers.get("content-type"), header_length)
+        if unreadable is not None:
+            return unreadable
+        asked = wire.decode_request(name, version, request.body, header_length=header_length)
+        answer = await self._service.infer(asked)
+        names = [output.name for output in answer.outputs]
+        body, length = wire.encode_response(answer, _binary_outputs(asked, names))
+        if length is None:
+            return HttpResponse(200, body, (_JSON,))
+        return HttpResponse(200, body, (_BINARY, (_HEADER_LENGTH, str(length))))
+
+
+@lru_cache(maxsize=1024)
+def find_route(target: str) -> Route | None:
+    """Return where a request target leads, None for nowhere.
+
+    Each segment is percent-decoded once, after the split: an encoded slash or dot stays a part of
+    a model's name, and a name is only ever looked up, never made into a path.
+    """
+    try:
+        segments = [_decoded(part) for part in target.partition("?")[0].split("/")]
+    except UnicodeDecodeError:
+        return None
+    match segments:
+        case ["", "v2"] | ["", "v2", ""]:
+            return Route("metadata")
+        case ["", "v2", "health", "live" | "ready" as verb]:
+            return Route(verb)
+        case ["", "v2", "models", name, *rest]:
+            return _model_route(name, rest)
+    return None
+
+
+def _model_route(name: str, rest: list[str]) -> Route | None:
+    match rest:
+        case []:
+            return Route("metadata", name)
+        case ["ready" | "infer" as verb]:
+            return Route(verb, name)
+        case ["versions", version] if version:
+            return Route("metadata", name, version)
+        case ["versions", version, "ready" | "infer" as verb] if version:
+            return Route(verb, name, version)
+    return None
+
+
+def _decoded(segment: str) -> str:
+    return unquote_to_bytes(segment).decode() if "%" in segment else segment
+
+
+def _header_length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get(_HEADER_LENGTH.lower())
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise InvalidRequest(f"{_HEADER_LENGTH}: expected a number of bytes, not {text[:40]!r}")
+    return int(text)
+
+
+def _unreadable(content_type: str | None, header_length: int | None) -> HttpResponse | None:
+    """Return the refusal of a body that is neither JSON nor JSON with binary tensors behind it."""
+    media_type = (content_type or "application/json").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return None
+    if media_type != "application/octet-stream":
+        return _refused(
+            415,
+            f"Content-Type {media_type[:100]!r}; expected application/json, or "
+            f"application/octet-stream with {_HEADER_LENGTH}",
+        )
+    if header_length is None:
+        return _refused(415, f"application/octet-stream is read with {_HEADER_LENGTH} only")
+    return None
+
+
+def _binary_outputs(request: InferRequest, names: list[str]) -> frozenset[str]:
+    said = {output.name: output.binary for output in request.outputs}
+    default = request.binary_output
+    return frozenset(name for name in names if (default if said.get(name) is None else said[name]))
+
+
+def _other_method(method: str, route: Route) -> HttpResponse:
+    allowed = ", ".join((*route.methods, "OPTIONS"))
+    if method == "OPTIONS":
+        return HttpResponse(204, b"", (("Allow", allowed),))
+    return _refused(
+        405, f"method {method[:40]} on this route; expected {allowed}", ("Allow", allowed)
+    )
+
+
+def _json(value: object, status: int = 200) -> HttpResponse:
+    return HttpResponse(status, json.encode(value), (_JSON,))
+
+
+def _refused(status: int, text: str, *headers: tuple[str, str]) -> HttpResponse:
+    return HttpResponse(status, wire.encode_error(text), (_JSON, *headers))

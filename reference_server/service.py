@@ -1,0 +1,75 @@
+"""What the server can be asked, whichever door the question came through."""
+
+from servespec.wire.messages import (
+    InferRequest,
+    InferResponse,
+    ModelMetadata,
+    ServerMetadata,
+    Tensor,
+)
+
+from .lifecycle import Lifecycle
+from .pipeline import Tensors
+from .repository import Model, Repository, State
+from .signature import Work
+
+__all__ = ["Service"]
+
+
+class Service:
+    """The server behind its doors."""
+
+    def __init__(
+        self, metadata: ServerMetadata, repository: Repository, lifecycle: Lifecycle
+    ) -> None:
+        self.metadata = metadata
+        self._repository = repository
+        self._lifecycle = lifecycle
+
+    async def infer(self, request: InferRequest) -> InferResponse:
+        """Answer one inference.
+
+        Raises:
+            ServingError: see `errors`.
+        """
+        model = self._repository.ready(request.model_name, request.model_version)
+        work = model.signature.validate(request)
+        tensors = await model.compute(work)
+        return _answer(request, model, work, tensors)
+
+    def ready(self) -> bool:
+        """Whether every model can be asked."""
+        return self._lifecycle.ready
+
+    def model_ready(self, name: str, version: str) -> bool:
+        """Whether this model can be asked.
+
+        Raises:
+            ModelNotFound: no such model, or no such version of it.
+        """
+        return self._repository.entry(name, version).state is State.READY
+
+    def model_metadata(self, name: str, version: str) -> ModelMetadata:
+        """Describe a model.
+
+        Raises:
+            ModelNotFound: no such model, or no such version of it.
+            ModelNotReady: it is loading or failed to load.
+        """
+        signature = self._repository.ready(name, version).signature
+        return ModelMetadata(
+            name,
+            self._repository.ready_versions(name),
+            "onnxruntime_onnx",
+            tuple(signature.inputs.values()),
+            tuple(signature.outputs.values()),
+        )
+
+
+def _answer(request: InferRequest, model: Model, work: Work, tensors: Tensors) -> InferResponse:
+    signature = model.signature.outputs
+    outputs = tuple(
+        Tensor(name, signature[name].datatype, array)
+        for name, array in zip(work.outputs, tensors, strict=True)
+    )
+    return InferResponse(model.name, model.version, outputs, request.id)

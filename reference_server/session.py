@@ -1,0 +1,176 @@
+"""A model file in onnxruntime: its signature, and running it."""
+
+import ctypes
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from servespec.wire.messages import TensorMetadata
+
+from .errors import InvalidRequest
+from .pipeline import Tensors
+from .signature import SharedDimension, Signature, Work
+
+__all__ = ["LoadError", "Session", "open_session"]
+
+_DATATYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "tensor(bool)": "BOOL",
+        "tensor(uint8)": "UINT8",
+        "tensor(uint16)": "UINT16",
+        "tensor(uint32)": "UINT32",
+        "tensor(uint64)": "UINT64",
+        "tensor(int8)": "INT8",
+        "tensor(int16)": "INT16",
+        "tensor(int32)": "INT32",
+        "tensor(int64)": "INT64",
+        "tensor(float16)": "FP16",
+        "tensor(bfloat16)": "BF16",
+        "tensor(float)": "FP32",
+        "tensor(double)": "FP64",
+        "tensor(string)": "BYTES",
+    }
+)
+_BFLOAT16 = 16  # TensorProto.DataType
+
+
+class LoadError(Exception):
+    """A model that cannot be served; the text says why and is for the operator's log only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A loaded model.
+
+    Attributes:
+        signature: what it takes and gives.
+        providers: those that the session really has, the preferred one first.
+        run: computes; may be called from several threads at once.
+        terminate: makes every `run`, now and from now on, raise at its next operator.
+    """
+
+    signature: Signature
+    providers: tuple[str, ...]
+    run: Callable[[Work], Tensors]
+    terminate: Callable[[], None]
+
+
+def open_session(path: Path, providers: Iterable[str], intra_op_threads: int) -> Session:
+    """Load a model file.
+
+    onnxruntime falls back without a word from a provider that it lists as available and cannot
+    load, so see `Session.providers` for what it came to.
+
+    Raises:
+        LoadError: the file is no model, or its tensors cannot travel over the protocol.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = intra_op_threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4  # what a model raises is told to its caller and logged by us
+    try:
+        session = onnxruntime.InferenceSession(path, options, list(providers))
+    except Exception as error:  # onnxruntime raises a dozen unrelated types
+        raise LoadError(" ".join(str(error).split())) from error
+    signature = _signature(session)
+    run_options = onnxruntime.RunOptions()
+    return Session(
+        signature,
+        tuple(session.get_providers()),
+        _runner(session, signature, run_options),
+        lambda: setattr(run_options, "terminate", True),
+    )
+
+
+def _signature(session: Any) -> Signature:
+    inputs = session.get_inputs()
+    return Signature(
+        {node.name: _metadata(node) for node in inputs},
+        {node.name: _metadata(node) for node in session.get_outputs()},
+        tuple(_shared_dimensions(inputs)),
+    )
+
+
+def _metadata(node: Any) -> TensorMetadata:
+    datatype = _DATATYPES.get(node.type)
+    if datatype is None:
+        raise LoadError(f"{node.name!r} is a {node.type}, which the protocol cannot carry")
+    shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+    return TensorMetadata(node.name, datatype, shape)
+
+
+def _shared_dimensions(inputs: Iterable[Any]) -> Iterable[SharedDimension]:
+    places: dict[str, list[tuple[str, int]]] = {}
+    for node in inputs:
+        for axis, size in enumerate(node.shape):
+            if isinstance(size, str):
+                places.setdefault(size, []).append((node.name, axis))
+    return (SharedDimension(name, tuple(at)) for name, at in places.items() if len(at) > 1)
+
+
+def _runner(session: Any, signature: Signature, options: Any) -> Callable[[Work], Tensors]:
+    """Pick the cheapest way to run: numpy has no bfloat16, and onnxruntime strings are no bytes."""
+    tensors = (*signature.inputs.values(), *signature.outputs.values())
+    datatypes = {tensor.datatype for tensor in tensors}
+    if "BF16" in datatypes:
+        return lambda work: _run_values(session, signature, work, options)
+    if "BYTES" in datatypes:
+        return lambda work: _run_strings(session, signature, work, options)
+    return lambda work: session.run(work.outputs, work.tensors, options)
+
+
+def _run_strings(session: Any, signature: Signature, work: Work, options: Any) -> Tensors:
+    tensors = {
+        name: _to_strings(name, array) if signature.inputs[name].datatype == "BYTES" else array
+        for name, array in work.tensors.items()
+    }
+    results = session.run(work.outputs, tensors, options)
+    return [
+        _map_elements(str.encode, array) if signature.outputs[name].datatype == "BYTES" else array
+        for name, array in zip(work.outputs, results, strict=True)
+    ]
+
+
+def _to_strings(name: str, array: np.ndarray) -> np.ndarray:
+    try:
+        return _map_elements(bytes.decode, array)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"input {name!r}: an element is not UTF-8, which this model's strings have to be"
+        ) from error
+
+
+def _map_elements(function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
+    mapped = np.empty(array.size, dtype=object)
+    mapped[:] = [function(element) for element in array.ravel()]
+    return mapped.reshape(array.shape)
+
+
+def _run_values(session: Any, signature: Signature, work: Work, options: Any) -> Tensors:
+    values = {
+        name: _to_value(array, signature.inputs[name].datatype)
+        for name, array in work.tensors.items()
+    }
+    results = session.run_with_ort_values(work.outputs, values, options)
+    return [_to_array(value) for value in results]
+
+
+def _to_value(array: np.ndarray, datatype: str) -> Any:
+    if datatype == "BF16":
+        return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, _BFLOAT16)
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+
+
+def _to_array(value: Any) -> np.ndarray:
+    if value.data_type() != "tensor(bfloat16)":
+        return np.asarray(value.numpy())
+    shape = value.shape()
+    bits = (ctypes.c_uint16 * prod(shape)).from_address(value.data_ptr())
+    return np.array(bits, dtype=np.uint16).reshape(shape)  # a copy: the memory is onnxruntime's

@@ -1,0 +1,100 @@
+"""What can be set, and the command line that sets it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+__all__ = ["Settings", "read_settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the server runs; `docs/reference/server.md` says what each value means."""
+
+    models: Path
+    host: str
+    http_port: int
+    grpc_port: int
+    providers: str
+    strict_providers: bool
+    intra_op_threads: int
+    instances: int
+    max_body_bytes: int
+    grace_seconds: float
+    exit_on_load_failure: bool
+    defects_port: int | None
+
+
+class _OneLine(argparse.ArgumentParser):
+    """A parser whose every complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"{self.prog}: {message}\n")
+        sys.exit(2)
+
+
+def read_settings(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the command line; a mistake is one line on stderr and exit code 2."""
+    return Settings(**vars(_parser().parse_args(arguments)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLine(
+        prog="reference_server",
+        description="Serve ONNX models over the Open Inference Protocol, REST and gRPC.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--models", type=_directory, required=True, metavar="DIR",
+        help="the models: DIR/<model>/<version>/model.onnx")  # fmt: skip
+    add("--host", default="127.0.0.1", help="the address to listen on")
+    add("--http-port", type=_port, default=8080, metavar="PORT", help="REST; 0: any free one")
+    add("--grpc-port", type=_port, default=8081, metavar="PORT", help="gRPC; 0: any free one")
+    add("--providers", choices=("cpu", "cuda", "auto"), default="auto",
+        help="where models run; auto: CUDA where onnxruntime can load it")  # fmt: skip
+    add("--strict-providers", action="store_true",
+        help="with --providers cuda: exit instead of running a model on the CPU")  # fmt: skip
+    add("--intra-op-threads", type=_count, default=1, metavar="N", help="threads of one inference")
+    add("--instances", type=_count, default=1, metavar="N", help="inferences at once, by model")
+    add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",
+        help="the largest request, on either plane")  # fmt: skip
+    add("--grace-seconds", type=_seconds, default=20.0, metavar="S",
+        help="how long work in flight may take after SIGTERM")  # fmt: skip
+    add("--exit-on-load-failure", action="store_true",
+        help="exit with code 1 when a model fails to load, not just stay unready")  # fmt: skip
+    add("--defects-port", type=_port, default=None, metavar="PORT",
+        help="misbehave on request: a loopback switch for deliberate defects")  # fmt: skip
+    return parser
+
+
+def _directory(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a directory, not {text!r}")
+    return path
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 2**31):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {2**31 - 1}, not {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 to 1000000, not {text!r}")
+    return seconds

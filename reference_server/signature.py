@@ -1,0 +1,102 @@
+"""What a model takes and gives, and whether a request fits: all validation that needs the model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from servespec.wire.messages import InferRequest, Tensor, TensorMetadata
+
+from .errors import InvalidRequest
+
+__all__ = ["SharedDimension", "Signature", "Work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be computed. Below this nobody sees the wire.
+
+    Attributes:
+        tensors: an array for each of the model's inputs, by name.
+        outputs: the names of the outputs to compute, in the order of the answer.
+    """
+
+    tensors: Mapping[str, np.ndarray]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDimension:
+    """A variable dimension that several inputs have in common.
+
+    Attributes:
+        name: as the model calls it.
+        places: input and axis, at least two.
+    """
+
+    name: str
+    places: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A model's inputs and outputs by name, in the model's order."""
+
+    inputs: Mapping[str, TensorMetadata]
+    outputs: Mapping[str, TensorMetadata]
+    shared: tuple[SharedDimension, ...] = ()
+
+    def validate(self, request: InferRequest) -> Work:
+        """Bind the request's tensors to the model's inputs by name; the codec saw to twins.
+
+        Raises:
+            InvalidRequest: names the tensor, and what was expected.
+        """
+        tensors = {tensor.name: self._fitting(tensor) for tensor in request.inputs}
+        if len(tensors) != len(self.inputs):
+            missing = next(name for name in self.inputs if name not in tensors)
+            raise InvalidRequest(f"input {missing!r} is missing")
+        for dimension in self.shared:
+            _must_agree(dimension, tensors)
+        return Work(tensors, self._requested(request))
+
+    def _fitting(self, tensor: Tensor) -> np.ndarray:
+        expected = self.inputs.get(tensor.name)
+        if expected is None:
+            raise InvalidRequest(
+                f"unknown input {tensor.name!r}; expected {', '.join(map(repr, self.inputs))}"
+            )
+        if tensor.datatype != expected.datatype:
+            raise InvalidRequest(
+                f"input {tensor.name!r}: datatype {tensor.datatype}; expected {expected.datatype}"
+            )
+        if not _fits(tensor.array.shape, expected.shape):
+            raise InvalidRequest(
+                f"input {tensor.name!r}: shape {list(tensor.array.shape)}; "
+                f"expected {list(expected.shape)}"
+            )
+        return tensor.array
+
+    def _requested(self, request: InferRequest) -> tuple[str, ...]:
+        if not request.outputs:
+            return tuple(self.outputs)
+        names = tuple(output.name for output in request.outputs)
+        for name in names:
+            if name not in self.outputs:
+                raise InvalidRequest(
+                    f"unknown output {name!r}; expected {', '.join(map(repr, self.outputs))}"
+                )
+        return names
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    return len(shape) == len(expected) and all(
+        wanted in (-1, size) for size, wanted in zip(shape, expected, strict=True)
+    )
+
+
+def _must_agree(dimension: SharedDimension, tensors: Mapping[str, np.ndarray]) -> None:
+    sizes = {name: tensors[name].shape[axis] for name, axis in dimension.places}
+    if len(set(sizes.values())) > 1:
+        found = ", ".join(f"{size} in {name!r}" for name, size in sizes.items())
+        raise InvalidRequest(f"dimension {dimension.name!r} differs between inputs: {found}")
