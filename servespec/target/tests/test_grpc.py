@@ -92,7 +92,7 @@ def test_raw_and_typed_contents_are_the_same_tensor(response: pb.ModelInferRespo
     ("response", "sentence"),
     [
         (pb.ModelInferResponse(), "no output y"),
-        (pb.ModelInferResponse(outputs=[output()]), r"announces 2 values but 0 came"),
+        (pb.ModelInferResponse(outputs=[output()]), r"found 0 elements, expected 2"),
         (
             pb.ModelInferResponse(outputs=[output(datatype="FP16")]),
             "FP16 has raw contents only, and none came",

@@ -30,11 +30,11 @@ def test_flat_and_nested_data_are_the_same_tensor(data: list[Any]) -> None:
     [
         (
             {"datatype": "FP32", "shape": [2, 2], "data": [1, 2, 3]},
-            r"output y: shape \[2, 2\] announces 4 values but 3 came",
+            r"output y: found 3 elements, expected 4 for shape \[2, 2\]",
         ),
-        ({"datatype": "fp32", "shape": [1], "data": [1]}, "datatype is 'fp32'"),
+        ({"datatype": "fp32", "shape": [1], "data": [1]}, "datatype 'fp32', expected"),
         ({"datatype": "FP32", "shape": [True], "data": [1]}, "shape is .True."),
-        ({"datatype": "FP32", "shape": [0, 2**70], "data": []}, "no tensor has the shape"),
+        ({"datatype": "FP32", "shape": [0, 2**70], "data": []}, "expected dimensions from 0"),
         ({"datatype": "FP32", "shape": [1]}, "no list of data"),
         ({"datatype": "INT8", "shape": [1], "data": [128]}, "no INT8"),
         ({"datatype": "INT8", "shape": [1], "data": [1.0]}, "1.0 in JSON is no INT8"),
@@ -95,11 +95,14 @@ def test_binary_texts_carry_their_lengths() -> None:
     ("exchange", "sentence"),
     [
         (binary(b"\1\0\2\0\3\0", 4, 4), "announces 4 bytes of binary data but 2 came"),
-        (binary(b"\1\0\2\0\3\0", 4, 2), r"INT16 of shape \[2\] takes 4 bytes but 2 came"),
+        (binary(b"\1\0\2\0\3\0", 4, 2), r"found 2 raw bytes, expected 4 for INT16 \[2\]"),
         (binary(b"", 0, -1), "binary_data_size is -1"),
         (binary(b"", 0, 4, header="99999"), "Inference-Header-Content-Length is '99999'"),
-        (binary(b"\1\0\0", 0, 3, datatype="BYTES"), "length of an element is cut at byte 0"),
-        (binary(b"\5\0\0\0ab", 0, 6, datatype="BYTES"), "announces 5 bytes but 2 came"),
+        (binary(b"\1\0\0", 0, 3, datatype="BYTES"), "found 3 raw bytes, expected at least 8"),
+        (
+            binary(b"\5\0\0\0abcd", 0, 8, datatype="BYTES"),
+            "element 0 of 2 is declared 5 bytes long",
+        ),
     ],
 )
 def test_binary_data_that_does_not_add_up_is_named(exchange: Exchange, sentence: str) -> None:
