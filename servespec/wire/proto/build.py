@@ -14,17 +14,15 @@ __all__ = ["CustomBuildHook", "compile_descriptors"]
 HERE = Path(__file__).resolve().parent
 
 
-def compile_descriptors() -> Path:
-    """Writes the descriptor set beside the source, and returns its path.
+def compile_descriptors(compiled: Path = HERE / "inference.binpb") -> None:
+    """Writes the descriptor set.
 
     Raises:
         RuntimeError: the compiler refused the source; what it said is on stderr.
     """
-    compiled = HERE / "inference.binpb"
     command = ["protoc", f"-I{HERE}", f"--descriptor_set_out={compiled}", "inference.proto"]
     if protoc.main(command) != 0:
         raise RuntimeError(f"protoc refused {HERE / 'inference.proto'}")
-    return compiled
 
 
 class CustomBuildHook(BuildHookInterface[Any]):

@@ -1,0 +1,1 @@
+"""Tests of the codecs: against golden bytes, against themselves, against `tritonclient`."""
