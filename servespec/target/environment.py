@@ -67,7 +67,7 @@ def version(manifest: Manifest, python: Path) -> str:
         return manifest.target.version
     values = {"python": python, "here": manifest.folder}
     words = [fill(word, values) for word in manifest.target.version_command]
-    printed = _run(words, VERSION_SECONDS, variables(python))
+    printed = _run(words, VERSION_SECONDS, manifest.folder, variables(python))
     return (printed.strip().splitlines() or [""])[-1].strip()
 
 
@@ -81,15 +81,16 @@ def _install(folder: Path, requirements: Path) -> None:
         create = [sys.executable, "-m", "venv", str(folder)]
         fetch = [str(python), "-m", "pip", "install", "-r", str(requirements)]
     for command in (create, fetch):
-        _run(command, INSTALL_SECONDS, dict(os.environ))
+        _run(command, INSTALL_SECONDS, requirements.parent, dict(os.environ))
 
 
-def _run(command: Sequence[str], seconds: float, environment: dict[str, str]) -> str:
+def _run(command: Sequence[str], seconds: float, folder: Path, environment: dict[str, str]) -> str:
     """What a command prints; an `InstallError` when it fails or takes too long."""
     mark = f"{current_run().id}/{secrets.token_hex(4)}"
     try:
         process = subprocess.Popen(
             command,
+            cwd=folder,
             env=environment | {MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
