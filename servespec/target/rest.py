@@ -130,9 +130,9 @@ class RestPlane:
     ) -> Exchange:
         """Ask once and read the whole answer; no redirect is followed.
 
-        `path` goes into the request line as it is. The whole answer must come within `timeout`
-        seconds. `fresh`: on a connection of its own. `names`: the target's tensor names by the
-        fixture's, for reading outputs.
+        `path` goes into the request line as it is. Within `timeout` seconds the body must be
+        complete; before it no pause may be that long. `fresh`: on a connection of its own.
+        `names`: the target's tensor names by the fixture's, for reading outputs.
         """
         question = self._question(method, path, headers, body)
         if fresh:
