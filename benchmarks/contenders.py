@@ -1,0 +1,122 @@
+"""The servers to measure: what they are, how they start and how they stop."""
+
+import contextlib
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["HERE", "SERVER_CORE", "Contender", "contenders", "running"]
+
+HERE = Path(__file__).parent
+SERVER_CORE = 0
+READY_SECONDS = 60.0
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A server to measure.
+
+    Attributes:
+        name: as shown.
+        plane: "rest" or "grpc".
+        address: host:port where it listens.
+        command: starts it; empty if it is running already.
+        environment: variables of the command, besides our own.
+    """
+
+    name: str
+    plane: str
+    address: str
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def contenders(models: Path) -> list[Contender]:
+    """Return the bare ceilings (the first of each plane), our server, and installed peers."""
+    model = str(models / "digits_fp32" / "1" / "model.onnx")
+    found = [
+        _asgi("bare ASGI", "bare_asgi:app", model),
+        _bare_grpc(model),
+        _reference("rest", models),
+        _reference("grpc", models),
+    ]
+    if importlib.util.find_spec("fastapi"):
+        found.append(_asgi("FastAPI + pydantic", "peer_fastapi:app", model))
+    return found
+
+
+def _asgi(name: str, app: str, model: str) -> Contender:
+    port = _free_port()
+    command = f"-m uvicorn --app-dir {HERE} --http httptools --loop uvloop --port {port}"
+    quiet = ["--no-access-log", "--log-level", "warning"]
+    return Contender(
+        name,
+        "rest",
+        f"127.0.0.1:{port}",
+        [sys.executable, *command.split(), *quiet, app],
+        {"MODEL": model},
+    )
+
+
+def _bare_grpc(model: str) -> Contender:
+    port = _free_port()
+    command = [sys.executable, str(HERE / "bare_grpc.py"), model, str(port)]
+    return Contender("bare grpc.aio", "grpc", f"127.0.0.1:{port}", command)
+
+
+def _reference(plane: str, models: Path) -> Contender:
+    ports = {"rest": _free_port(), "grpc": _free_port()}
+    command = [sys.executable, "-m", "reference_server", "--models", str(models)]
+    command += ["--http-port", str(ports["rest"]), "--grpc-port", str(ports["grpc"])]
+    return Contender("reference server", plane, f"127.0.0.1:{ports[plane]}", command)
+
+
+@contextlib.contextmanager
+def running(contender: Contender) -> Iterator[int | None]:
+    """Run a contender on the servers' core; yield its process id, None if it is not ours.
+
+    Raises:
+        TimeoutError: it does not listen.
+    """
+    if not contender.command:
+        yield None
+        return
+    process = subprocess.Popen(
+        ["taskset", "-c", str(SERVER_CORE), *contender.command],
+        cwd=HERE.parent,
+        env={**os.environ, "PYTHONPATH": str(HERE.parent), **contender.environment},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(contender, process)
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(contender: Contender, process: "subprocess.Popen[bytes]") -> None:
+    host, _, port = contender.address.rpartition(":")
+    end = time.monotonic() + READY_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1.0):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"{contender.name} does not listen on {contender.address}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
