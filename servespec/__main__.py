@@ -1,0 +1,5 @@
+"""`python -m servespec`."""
+
+from .cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,188 @@
+"""The command line: one verb a suite. What judges runs in a child process, as plain pytest.
+
+Nothing heavy is imported before it is needed: `servespec --help` answers at once.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+__all__ = ["main"]
+
+Verb = Callable[[argparse.Namespace], int]
+USAGE, SUITE_FAILED = 2, 3
+
+
+class CommandError(Exception):
+    """What was asked for cannot be done: one line, exit code 2."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb; returns 0, 1 (not conformant), 2 (usage) or 3 (the suite failed)."""
+    arguments = _parser().parse_args(argv)
+    verb: Verb = arguments.verb
+    try:
+        return verb(arguments)
+    except CommandError as error:
+        print(f"servespec: {error}", file=sys.stderr)
+        return USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("servespec", description="Certifies model servers.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    conformance = _verb(verbs, "conformance", _conformance, "judge a server: protocol and HTTP")
+    _judging_options(conformance)
+
+    certify = _verb(verbs, "certify", _certify, "start what a target file names, judge it, stop it")
+    _judging_options(certify)
+    certify.add_argument("--only", choices=["conformance"], help="run this suite only")
+
+    init = _verb(verbs, "init", _init, "probe a running server and write a target file")
+    init.add_argument("url", help="REST address, such as http://127.0.0.1:8080")
+    init.add_argument("--grpc", metavar="HOST:PORT", help="gRPC address")
+    init.add_argument("--model", action="append", default=[], help="a model to look at")
+    init.add_argument("--output", type=Path, default=Path("target.toml"))
+
+    serve = _verb(verbs, "serve", _serve, "run the reference server (needs the extra cpu or gpu)")
+    serve.add_argument("rest", nargs=argparse.REMAINDER, metavar="--models DIR ...")
+
+    fixtures = _verb(verbs, "fixtures", _fixtures, "write the models that a target must host")
+    fixtures.add_argument("directory", type=Path)
+
+    requirements = _verb(verbs, "requirements", _requirements, "list what can be asked of a server")
+    requirements.add_argument("--profile", metavar="NAME")
+
+    explain = _verb(verbs, "explain", _explain, "one requirement: sentence, source, check")
+    explain.add_argument("requirement", metavar="ID", help="an id or a slug")
+
+    checklist = _verb(verbs, "checklist", _checklist, "the guide's checklist for a judged target")
+    checklist.add_argument("--target", type=Path, required=True, metavar="FILE")
+    checklist.add_argument("--report-dir", type=Path, default=Path("reports"), metavar="DIR")
+    return parser
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Verb, help: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help)
+    parser.set_defaults(verb=run)
+    return parser
+
+
+def _judging_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", metavar="FILE", help="target file (TOML)")
+    parser.add_argument("--target-url", metavar="URL", help="REST address of a running server")
+    parser.add_argument("--target-grpc", metavar="HOST:PORT", help="its gRPC address")
+    parser.add_argument("--profile", action="append", metavar="NAME", help="only this profile")
+    parser.add_argument("--intrusive", action="store_true", help="also what may harm a bare URL")
+    parser.add_argument("--baseline", metavar="FILE", help="known failures")
+    parser.add_argument("--report-dir", metavar="DIR", help="where reports go (reports/)")
+
+
+def _conformance(given: argparse.Namespace) -> int:
+    if not (given.target or given.target_url or given.target_grpc):
+        raise CommandError("expected --target FILE, --target-url URL or --target-grpc HOST:PORT")
+    return _in_child(_pytest("conformance", given))
+
+
+def _certify(given: argparse.Namespace) -> int:
+    if not given.target:
+        raise CommandError("certify: expected --target FILE; `servespec init URL` writes one")
+    return _in_child(_pytest("conformance", given))
+
+
+def _pytest(suite: str, given: argparse.Namespace) -> list[str]:
+    """The command for a suite: a closed list of plugins, no file of the user's configures it."""
+    command = [sys.executable, "-m", "pytest", "--pyargs", f"servespec.suites.{suite}"]
+    command += ["-p", "servespec.plugin", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    command += ["-c", os.devnull, f"--rootdir={Path.cwd()}"]
+    command += ["--quiet", "--no-header", "--tb=no", "-rN", "--disable-warnings"]
+    options = ("target", "target_url", "target_grpc", "baseline", "report_dir")
+    for option in options:
+        if value := getattr(given, option):
+            command += [f"--{option.replace('_', '-')}", value]
+    for name in given.profile or []:
+        command += ["--profile", name]
+    return command + (["--intrusive"] if given.intrusive else [])
+
+
+def _in_child(command: Sequence[str]) -> int:
+    """Runs `command` and returns its exit code; it gets what ends us and cleans up after itself."""
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    with subprocess.Popen(command, env=environment) as child:
+        # A terminal sends Ctrl-C to both of us; SIGTERM comes to us alone.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
+        code = child.wait()
+    return code if code >= 0 else SUITE_FAILED
+
+
+def _init(given: argparse.Namespace) -> int:
+    from servespec.target.discovery import InitError, init
+
+    try:
+        init(given.url, given.grpc, given.model, given.output)
+    except InitError as error:
+        raise CommandError(error) from error
+    print(f"wrote {given.output}; judge with: servespec certify --target {given.output}")
+    return 0
+
+
+def _serve(given: argparse.Namespace) -> int:
+    return _in_child([sys.executable, "-m", "servespec.suites.reference_server", *given.rest])
+
+
+def _fixtures(given: argparse.Namespace) -> int:
+    from servespec.fixtures import FixtureError, build
+
+    try:
+        build(given.directory)
+    except FixtureError as error:
+        raise CommandError(error) from error
+    return 0
+
+
+def _requirements(given: argparse.Namespace) -> int:
+    from servespec.verdicts.catalogue import CATALOGUE
+    from servespec.verdicts.profile import PROFILES
+
+    if given.profile and given.profile not in PROFILES:
+        raise CommandError(f"--profile {given.profile}: expected one of {', '.join(PROFILES)}")
+    for row in CATALOGUE.values():
+        if given.profile in (None, row.profile):
+            print(f"{row.id:20} {row.level:6} {row.basis:9} {row.profile:12} {row.text}")
+    return 0
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from servespec.verdicts.catalogue import UnknownRequirement
+    from servespec.verdicts.explain import explain
+
+    try:
+        print(explain(given.requirement))
+    except UnknownRequirement as error:
+        raise CommandError(error) from error
+    return 0
+
+
+def _checklist(given: argparse.Namespace) -> int:
+    from servespec.target.manifest import ManifestError, load
+    from servespec.verdicts.report import read
+    from servespec.verdicts.summary import checklist_table
+
+    try:
+        path = given.report_dir / load(given.target).target.name / "report.json"
+        if not path.exists():
+            raise CommandError(
+                f"{path}: no report yet; `servespec certify --target {given.target}` writes it"
+            )
+        print(checklist_table(read(path)))
+    except (ManifestError, ValueError) as error:
+        raise CommandError(error) from error
+    return 0

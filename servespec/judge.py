@@ -1,0 +1,196 @@
+"""Turns what pytest saw of a check into a verdict, and the verdicts into a report."""
+
+import warnings
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import asdict
+
+import pytest
+
+from servespec.session import Options, Session
+from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
+from servespec.target.process import StartError
+from servespec.verdicts.catalogue import CATALOGUE, Level
+from servespec.verdicts.requirement import Check
+from servespec.verdicts.result import CheckResult
+from servespec.verdicts.summary import verdict_table
+from servespec.verdicts.verdict import Verdict
+
+__all__ = ["Judge"]
+
+
+class NotRun(Exception):
+    """The check was not asked for, or cannot be asked here."""
+
+
+class Gone(Exception):
+    """The target had died before this check could ask it anything."""
+
+
+class RequirementWarning(pytest.PytestWarning):
+    """A SHOULD that fails: counted and printed, the run stays green."""
+
+
+SKIPPED = {Verdict.NOT_APPLICABLE, Verdict.NOT_RUN}
+
+
+class Judge:
+    """The part of the plugin that is there only when there is something to judge."""
+
+    NAME = "servespec-judge"
+
+    def __init__(self, options: Options) -> None:
+        self.session = Session(options)
+        self.results: list[CheckResult] = []
+        self.broken: list[str] = []
+        self.gone_after: str | None = None
+
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str:
+        """Prints what will be asked, before the first request."""
+        kinds = Counter(check.kind for item in items if (check := check_of(item)))
+        mix = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        held_back = "" if self.session.may_intrude else " (only safe ones: a URL, no --intrusive)"
+        return f"judging {self.session.name}: {mix or 'no'} checks{held_back}"
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A check that cannot be read is the suite's fault, and its words must not get lost."""
+        if report.failed:
+            self.broken.append(report.longreprtext)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Starts the target when first needed; holds back what is not asked for."""
+        check = check_of(item)
+        if check is None:
+            return
+        if self.gone_after:
+            raise Gone(f"target gone after {self.gone_after}")
+        if check.kind != "safe" and not self.session.may_intrude:
+            raise NotRun(f"{check.kind}: against a URL only with --intrusive")
+        try:
+            self.session.begin(check)
+        except StartError as error:
+            pytest.exit(f"{self.session.name} cannot be judged: {error}", returncode=3)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Gives the check its verdict, and the pytest report the outcome that follows from it."""
+        report = yield
+        check = check_of(item)
+        if check and (call.when == "call" or call.excinfo):
+            result = self._result(check, call)
+            self.results.append(result)
+            self._show(item, report, result)
+        return report
+
+    def _result(self, check: Check, call: pytest.CallInfo[None]) -> CheckResult:
+        verdict, sentence = judged(call.excinfo.value if call.excinfo else None)
+        death = self.session.death()
+        if death and not self.gone_after and verdict is not Verdict.ERROR:
+            verdict, sentence = Verdict.FAIL, f"the target is gone: {death}"
+        if death and not self.session.restart():
+            self.gone_after = self.gone_after or check.requirement
+        evidence, variants = self.session.seen()
+        kept = evidence[-1:] if verdict is Verdict.PASS else evidence
+        return CheckResult(
+            check.key,
+            check.requirement,
+            verdict,
+            sentence,
+            call.duration,
+            variants,
+            tuple(asdict(exchange) for exchange in kept),
+        )
+
+    def _show(self, item: pytest.Item, report: pytest.TestReport, result: CheckResult) -> None:
+        requirement = CATALOGUE[result.requirement]
+        if result.verdict in SKIPPED:
+            path, line, _ = item.location
+            report.outcome = "skipped"
+            report.longrepr = (path, line or 0, f"{result.verdict}: {result.sentence}")
+        elif result.verdict is Verdict.PASS:
+            report.outcome, report.longrepr = "passed", None
+        elif result.verdict is Verdict.FAIL and requirement.level is not Level.MUST:
+            report.outcome, report.longrepr = "passed", None
+            _warn(item, f"{result.check} [{requirement.level}] {result.sentence}")
+        else:
+            report.outcome = "failed"
+            report.sections.append(("requirement", f"{requirement.id}: {requirement.text}"))
+            report.sections.extend(
+                ("evidence", f"$ {seen['command']}\n{seen['answer']}")
+                for seen in result.evidence[-2:]
+            )
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Stops the target, writes the report, sets the exit code that the verdicts call for."""
+        self.session.close()
+        if not self.results:
+            return
+        report = self.session.report(self.results)
+        report.write(self.session.report_dir)
+        self.report = report
+        if not self.session.options.by_default and session.exitstatus in (0, 1):
+            session.exitstatus = report.exit_code
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Prints the table by profile."""
+        for text in self.broken:
+            terminalreporter.write_line(text)
+        if self.results:
+            terminalreporter.write_line("")
+            terminalreporter.write_line(verdict_table(self.report))
+            terminalreporter.write_line(f"report: {self.session.report_dir}/report.html")
+
+    def pytest_unconfigure(self) -> None:
+        """Leaves nothing behind, whatever ended the run."""
+        self.session.close()
+
+
+def check_of(item: pytest.Item) -> Check | None:
+    """The check that this item is, None for an ordinary test."""
+    marker = item.get_closest_marker("requirement")
+    return marker.args[0] if marker else None
+
+
+OUTCOMES: tuple[tuple[type[BaseException], Verdict], ...] = (
+    (AssertionError, Verdict.FAIL),
+    (TargetGone, Verdict.FAIL),
+    (NotApplicable, Verdict.NOT_APPLICABLE),
+    (NotRun, Verdict.NOT_RUN),
+    (Untestable, Verdict.UNTESTABLE),
+)
+
+
+def judged(error: BaseException | None) -> tuple[Verdict, str]:
+    """The verdict and the sentence for the way in which a check ended."""
+    if error is None:
+        return Verdict.PASS, ""
+    for kind, verdict in OUTCOMES:
+        if isinstance(error, kind):
+            return verdict, _sentence(error)
+    if isinstance(error, BaseExceptionGroup) and error.subgroup(AssertionError):
+        # Hypothesis saw it fail, and not again: once is enough.
+        return Verdict.FAIL, f"on some tries: {_sentence(error.exceptions[0])}"
+    return Verdict.ERROR, f"{type(error).__name__}: {_sentence(error)}"
+
+
+def _sentence(error: BaseException) -> str:
+    """The first line of the message: what comes after is pytest's introspection."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _warn(item: pytest.Item, text: str) -> None:
+    """Records a warning without raising it: the user's filters may turn warnings into errors."""
+    path, line, _ = item.location
+    message = warnings.WarningMessage(RequirementWarning(text), RequirementWarning, path, line or 0)
+    item.ihook.pytest_warning_recorded.call_historic(
+        kwargs={
+            "warning_message": message,
+            "when": "runtest",
+            "nodeid": item.nodeid,
+            "location": None,
+        }
+    )

@@ -1,0 +1,77 @@
+"""The pytest plugin: options `--target-*`, the fixture `target`, a verdict for every check.
+
+It imports neither httpx nor grpc while pytest starts: who has servespec installed and judges
+nothing pays nothing.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from servespec.target.target import Target
+
+    from .judge import Judge
+
+__all__ = ["target"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declares what is judged and how far the suite may go."""
+    group = parser.getgroup("servespec", "judging a model server")
+    group.addoption("--target", metavar="FILE", help="target file (TOML); starts the server itself")
+    group.addoption("--target-url", metavar="URL", help="REST address of a running server")
+    group.addoption("--target-grpc", metavar="HOST:PORT", help="gRPC address of a running server")
+    group.addoption(
+        "--profile",
+        action="append",
+        metavar="NAME",
+        help="judge only this profile (repeatable, or separated by commas)",
+    )
+    group.addoption(
+        "--intrusive",
+        action="store_true",
+        help="also run what saturates or may kill a server that was given by its URL",
+    )
+    group.addoption(
+        "--report-dir", metavar="DIR", default="reports", help="where reports go (reports/)"
+    )
+    group.addoption("--baseline", metavar="FILE", help="known failures (default: beside --target)")
+    group.addoption(
+        "--defects-switch",
+        metavar="URL",
+        help="run each check against its own defect of the reference server",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the marker, and the judge where there is something to judge."""
+    config.addinivalue_line(
+        "markers", "requirement(id, check, kind, fixtures): the check judges this requirement"
+    )
+    if config.option.target or config.option.target_url or config.option.target_grpc:
+        from .judge import Judge
+        from .session import Options
+
+        judge = Judge(Options.from_pytest(config.option))
+        config.pluginmanager.register(judge, Judge.NAME)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves the tests of the tool out when a target was given: they judge us, not it."""
+    given = config.pluginmanager.has_plugin("servespec-judge")
+    named = getattr(config.option, "target_by_default", False)
+    return True if given and not named and collection_path.name == "tests" else None
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest) -> "Target":
+    """The judged server; started on first use, stopped at the end of the run."""
+    judge: Judge | None = request.config.pluginmanager.get_plugin("servespec-judge")
+    if judge is None:
+        pytest.fail(
+            "no target: give --target FILE, --target-url URL or --target-grpc HOST:PORT",
+            pytrace=False,
+        )
+    return judge.session.target

@@ -1,0 +1,234 @@
+"""One run of checks against one target: started when first needed, gone at the end."""
+
+import argparse
+import platform
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from servespec.fixtures import build
+from servespec.target.defects import DefectSwitch
+from servespec.target.environment import interpreter
+from servespec.target.environment import version as version_of
+from servespec.target.manifest import Manifest, load
+from servespec.target.outcomes import NotApplicable, Untestable
+from servespec.target.process import TargetProcess
+from servespec.target.target import FixtureBinding, Target
+from servespec.verdicts.baseline import Baseline
+from servespec.verdicts.catalogue import CATALOGUE
+from servespec.verdicts.profile import PROFILES
+from servespec.verdicts.report import Report, SuiteInfo, TargetInfo
+from servespec.verdicts.requirement import Check
+from servespec.verdicts.result import CheckResult
+
+__all__ = ["Options", "Session", "UsageError"]
+
+EXTENSIONS = {"binary": "binary_tensor_data"}
+"""The name under which a server lists the extension that a profile judges."""
+
+
+class UsageError(Exception):
+    """What the user asked for cannot be: one line that says what was expected. Exit code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to judge, how far to go, where to write."""
+
+    manifest: Manifest
+    profiles: tuple[str, ...]
+    intrusive: bool
+    report_dir: Path
+    baseline: Baseline
+    defects_switch: str | None
+    by_default: bool
+
+    @classmethod
+    def from_pytest(cls, given: argparse.Namespace) -> "Options":
+        """Reads the command line of pytest."""
+        named = [name for part in given.profile or () for name in part.split(",")]
+        unknown = sorted(set(named) - set(PROFILES))
+        if unknown:
+            raise UsageError(f"--profile {unknown[0]}: expected one of {', '.join(PROFILES)}")
+        manifest = _manifest(given)
+        beside = manifest.folder / "baseline.toml"
+        known = Path(given.baseline) if given.baseline else beside
+        return cls(
+            manifest=manifest,
+            profiles=tuple(named),
+            intrusive=given.intrusive,
+            report_dir=Path(given.report_dir).absolute(),
+            baseline=Baseline.load(known) if given.baseline or known.exists() else Baseline(),
+            defects_switch=given.defects_switch,
+            by_default=getattr(given, "target_by_default", False),
+        )
+
+
+def _manifest(given: argparse.Namespace) -> Manifest:
+    """The target file; a URL beside it means that its server is running already."""
+    if not given.target:
+        return Manifest.for_url(given.target_url, given.target_grpc)
+    manifest = load(Path(given.target))
+    if not (given.target_url or given.target_grpc):
+        return manifest
+    running = replace(manifest.target, rest=given.target_url, grpc=given.target_grpc)
+    return replace(manifest, target=running, start=None)
+
+
+class Session:
+    """The target with all that is needed to judge it; nothing happens before `begin`.
+
+    Attributes:
+        name: the target's name, as in the report's path.
+        may_intrude: whether checks may saturate or kill the target.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.name = options.manifest.target.name
+        self.report_dir = options.report_dir / self.name
+        self.may_intrude = options.intrusive or options.manifest.start is not None
+        self.process: TargetProcess | None = None
+        self._open = ExitStack()
+        self._began = time.time()
+
+    @cached_property
+    def target(self) -> Target:
+        """The judged server: started if the target file says how, reached by URL otherwise.
+
+        Raises:
+            StartError: it does not become ready.
+            InstallError: the environment that it asks for cannot be made.
+        """
+        manifest = self.options.manifest
+        if manifest.start is not None:
+            self.process = self._started(manifest)
+        target = Target(
+            self.process.rest if self.process else manifest.target.rest,
+            self.process.grpc if self.process else manifest.target.grpc,
+            fixtures={
+                name: FixtureBinding(
+                    names.model or name, names.version, {**names.inputs, **names.outputs}
+                )
+                for name, names in manifest.fixtures.items()
+            },
+            claims=manifest.claims,
+            headers=manifest.headers(),
+            tls=manifest.tls(),
+            alive=self.death,
+        )
+        self._open.callback(target.close)
+        return target
+
+    def _started(self, manifest: Manifest) -> TargetProcess:
+        folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="servespec-")))
+        build(folder / "models")
+        process = TargetProcess.start(
+            manifest, models=folder / "models", log=self.report_dir / "target.log"
+        )
+        self._open.enter_context(process)
+        process.wait_ready()
+        return process
+
+    @cached_property
+    def claimed(self) -> tuple[str, ...]:
+        """The profiles to judge: those named, else claimed, served or detected."""
+        if self.options.profiles:
+            return self.options.profiles
+        manifest = self.options.manifest
+        planes = {"rest": manifest.serves_rest, "grpc": manifest.serves_grpc}
+        return tuple(
+            name
+            for name, profile in PROFILES.items()
+            if name in manifest.claims
+            or (profile.core and planes[profile.plane])
+            or EXTENSIONS.get(name) in self.extensions
+        )
+
+    @cached_property
+    def extensions(self) -> tuple[str, ...]:
+        """The protocol extensions that the target lists; none where its metadata is no answer."""
+        try:
+            return tuple(sorted(self.target.extensions))
+        except (AssertionError, Untestable):
+            return ()
+
+    @cached_property
+    def defects(self) -> DefectSwitch | None:
+        """The reference server's switch, when each check is to be seen to fail."""
+        url = self.options.defects_switch
+        return DefectSwitch(url) if url else None
+
+    def begin(self, check: Check) -> None:
+        """Gets the target ready for a check; its evidence starts here.
+
+        Raises:
+            NotApplicable: the check's profile is neither claimed nor detected.
+        """
+        profile = CATALOGUE[check.requirement].profile
+        if profile not in self.claimed:
+            raise NotApplicable(f"the profile {profile} is neither claimed nor detected")
+        self.target.begin(check.key)
+        if self.defects:
+            self.defects.set(self.defects.breaking(check.key, check.requirement))
+
+    def seen(self) -> tuple[list[Any], Mapping[str, str]]:
+        """The exchanges of the check, oldest first, and the variants that it recorded."""
+        return self.target.evidence, self.target.variants
+
+    def death(self) -> str | None:
+        """None while the started target lives, otherwise how it died; a URL's is not known here."""
+        return self.process.alive() if self.process else None
+
+    def restart(self) -> bool:
+        """Starts a dead target again for the next check; False where only a URL is known."""
+        if self.process is None:
+            return False
+        self.target.close()
+        self.process.restart()
+        return True
+
+    def close(self) -> None:
+        """Stops the target; nothing of it is left."""
+        self._open.close()
+
+    def report(self, checks: Sequence[CheckResult]) -> Report:
+        """What the run found."""
+        manifest = self.options.manifest
+        urls = {"rest": manifest.target.rest, "grpc": manifest.target.grpc}
+        if self.process:
+            urls = {"rest": self.process.rest, "grpc": self.process.grpc}
+        return Report(
+            suite=SuiteInfo(
+                name="conformance",
+                version=version("servespec"),
+                seed="derandomized",
+                started=self._began,
+                seconds=round(time.time() - self._began, 3),
+                command=shlex.join(["servespec", "certify", *sys.argv[1:]]),
+            ),
+            target=TargetInfo(
+                name=self.name,
+                version=version_of(manifest, interpreter(manifest)),
+                urls={plane: url for plane, url in urls.items() if url},
+                claims=manifest.claims,
+                detected={"extensions": list(self.extensions)},
+                file_sha256=manifest.sha256,
+            ),
+            claimed=self.claimed,
+            checks=tuple(checks),
+            environment={
+                "platform": platform.platform(),
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("pytest", "hypothesis", "httpx", "grpcio")},
+            },
+            baseline=self.options.baseline,
+        )

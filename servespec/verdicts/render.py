@@ -1,0 +1,123 @@
+"""The merged report as people and CI systems read it: HTML, Markdown and JUnit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from .catalogue import CATALOGUE, Level, Requirement
+from .report import Report
+from .result import RequirementResult
+from .summary import headline
+from .verdict import Verdict
+
+__all__ = ["render"]
+
+FAILED = {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.INCONCLUSIVE, Verdict.INVALID}
+SKIPPED = {Verdict.NOT_APPLICABLE, Verdict.NOT_RUN}
+
+
+def render(report: Report, directory: Path) -> None:
+    """Writes `report.html`, `report.md` and `junit.xml` into `directory`."""
+    for name in ("report.html", "report.md"):
+        text = _environment(name).get_template(f"{name}.jinja").render(_context(report))
+        (directory / name).write_text(text, encoding="utf-8")
+    ElementTree(_junit(report)).write(
+        directory / "junit.xml", encoding="utf-8", xml_declaration=True
+    )
+
+
+def _environment(name: str) -> Environment:
+    return Environment(
+        loader=PackageLoader("servespec.verdicts"),
+        autoescape=name.endswith("html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _context(report: Report) -> Mapping[str, object]:
+    judged = [_row(result) for result in report.results.values() if result.checks]
+    return {
+        "report": report,
+        "headline": headline(report),
+        "catalogue": CATALOGUE,
+        "sections": [
+            (profile, [row for row in judged if row.requirement.profile == profile.name])
+            for profile in report.profiles
+        ],
+        "attention": [row for row in judged if row.needs_attention],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A judged requirement on the page."""
+
+    requirement: Requirement
+    result: RequirementResult
+
+    @property
+    def label(self) -> str:
+        """The verdict's word; a SHOULD that fails is a warning."""
+        failed = self.result.verdict is Verdict.FAIL
+        return (
+            "WARN" if failed and self.requirement.level is not Level.MUST else self.result.verdict
+        )
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a reader has to do something about it."""
+        return self.result.verdict in FAILED | {Verdict.ERROR}
+
+
+def _row(result: RequirementResult) -> Row:
+    return Row(CATALOGUE[result.requirement], result)
+
+
+def _junit(report: Report) -> Element:
+    suite = Element("testsuite", name=f"servespec {report.target.name}")
+    judged = [result for result in report.results.values() if result.checks]
+    for result in judged:
+        suite.append(_junit_case(result))
+    suite.set("tests", str(len(judged)))
+    for kind in ("failure", "error", "skipped"):
+        plural = kind if kind == "skipped" else f"{kind}s"
+        suite.set(plural, str(len(suite.findall(f"testcase/{kind}"))))
+    return suite
+
+
+def _junit_case(result: RequirementResult) -> Element:
+    requirement = CATALOGUE[result.requirement]
+    case = Element(
+        "testcase",
+        classname=requirement.profile,
+        name=f"{requirement.id} {requirement.slug}",
+        time=f"{result.seconds:.3f}",
+    )
+    properties = SubElement(case, "properties")
+    for name in ("level", "basis"):
+        SubElement(properties, "property", name=name, value=str(getattr(requirement, name)))
+    kind = _junit_kind(result.verdict, requirement.level)
+    if kind:
+        SubElement(case, kind, message=f"{result.verdict}: {_printable(result.sentence)}")
+    return case
+
+
+def _junit_kind(verdict: Verdict, level: Level) -> str | None:
+    """The element that says how a case ended; a SHOULD that fails stays green."""
+    if verdict is Verdict.ERROR:
+        return "error"
+    if verdict in SKIPPED:
+        return "skipped"
+    if verdict is Verdict.FAIL and level is not Level.MUST:
+        return None
+    return "failure" if verdict in FAILED else None
+
+
+def _printable(text: str) -> str:
+    """XML 1.0 has no way to say a control character."""
+    return "".join(char if char >= " " else "\N{REPLACEMENT CHARACTER}" for char in text)
