@@ -5,15 +5,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from ..http import Handler, HttpRequest, HttpResponse
+from ..http import Handler, HttpRequest, HttpResponse, error_response
 from .registry import rest_defect
 
-__all__ = ["JsonObject", "answer_defect", "json_object", "question_defect", "with_json"]
+__all__ = [
+    "JsonObject",
+    "Refusal",
+    "answer_defect",
+    "inputs_of",
+    "json_object",
+    "question_defect",
+    "with_inputs",
+    "with_json",
+]
 
 JsonObject = dict[str, Any]
 Question = Callable[[JsonObject], JsonObject]
 Answer = Callable[[JsonObject, JsonObject], JsonObject]
 Message = TypeVar("Message", HttpRequest, HttpResponse)
+
+
+class Refusal(Exception):
+    """What a defect raises to answer 400 with its text."""
 
 
 def json_object(message: HttpRequest | HttpResponse) -> JsonObject:
@@ -30,17 +43,38 @@ def with_json(message: Message, document: JsonObject) -> Message:
     return replace(message, body=json.dumps(document).encode())
 
 
+def inputs_of(question: JsonObject) -> list[JsonObject]:
+    """The inputs that are objects with a name, in their order."""
+    inputs = question.get("inputs")
+    if not isinstance(inputs, list):
+        return []
+    return [each for each in inputs if isinstance(each, dict) and isinstance(each.get("name"), str)]
+
+
+def with_inputs(
+    question: JsonObject, change: Callable[[JsonObject], JsonObject | None]
+) -> JsonObject:
+    """The question with each input changed, or left out where the change is None."""
+    changed = [(each, change(each)) for each in inputs_of(question)]
+    if all(before == after for before, after in changed):
+        return question
+    return {**question, "inputs": [after for _, after in changed if after is not None]}
+
+
 def question_defect(name: str, *, breaks: Sequence[str]) -> Callable[[Question], Question]:
     """Register `question -> question`: what a JSON inference is taken for.
 
-    What it returns unchanged goes to the sound handler byte for byte.
+    What it returns unchanged goes to the sound handler byte for byte. It may raise `Refusal`.
     """
 
     def register(misread: Question) -> Question:
         @rest_defect(name, breaks=breaks)
         async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
             asked = json_object(request) if request.target.endswith("/infer") else {}
-            taken = misread(asked) if asked else asked
+            try:
+                taken = misread(asked) if asked else asked
+            except Refusal as refusal:
+                return error_response(400, str(refusal))
             return await answer(request if taken == asked else with_json(request, taken))
 
         return misread

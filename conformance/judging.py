@@ -1,0 +1,51 @@
+"""Judgements that several requirements share."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from servespec.target.exchange import Exchange
+from servespec.target.target import Target
+
+__all__ = ["answered_together", "must_serve_or_refuse"]
+
+BUSY = (429, 503)
+
+
+def answered_together(
+    target: Target, calls: Sequence[Callable[[], Exchange]]
+) -> list[tuple[int, Exchange]]:
+    """Make the calls, as many at a time as the target claims to bear: 16 unless it says.
+
+    Returns the indices and answers of those that were not refused as too many (429 or 503 with
+    the error object); there must be some.
+    """
+    parallel = int(target.claim("overload", "concurrency", 16))
+    rounds = (calls[first : first + parallel] for first in range(0, len(calls), parallel))
+    answers = [answer for calls in rounds for answer in target.rest.together(calls)]
+    answered = [
+        (index, answer)
+        for index, answer in enumerate(answers)
+        if answer.status not in BUSY or not answer.error()
+    ]
+    assert answered, f"all of {len(calls)} requests, {parallel} at a time, were refused"
+    return answered
+
+
+def must_serve_or_refuse(
+    target: Target, choice: str, exchange: Exchange, output: str, values: Sequence[Any]
+) -> None:
+    """FAIL unless the answer is a client error, or 200 with exactly these values.
+
+    Which of the two is recorded as `choice`; a target that claims `refused` or `served` under that
+    name is held to it.
+    """
+    served = exchange.must_not_crash().status == 200
+    if served:
+        found = exchange.values(output)
+        assert found == list(values), f"answered {found}, not {list(values)}"
+    else:
+        exchange.must_be_client_error()
+    variant = "served" if served else "refused"
+    target.record(choice, variant)
+    claimed = target.claim("oip-rest", choice, variant)
+    assert variant == claimed, f"{choice}: claimed to be {claimed}, but {variant}"
