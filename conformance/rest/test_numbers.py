@@ -56,7 +56,7 @@ def _settle(
         rule = next((name for name, accepted in rules.items() if came[0] in accepted), None)
         assert rule, f"{exchange.request.body.decode()} came back as {came}"
     else:
-        rule = "reject"
+        rule = "refused"
         exchange.must_be_client_error()
     claimed = target.claim("oip-rest", choice)
     assert claimed in (rule, None), f"{choice} is claimed to be {claimed}, seen to be {rule}"
