@@ -66,7 +66,7 @@ def _depth(data: msgspec.Raw) -> int:
     opening = OPENING.match(data)
     depth = opening.group().count(b"[") if opening else 0
     if depth == 0:
-        found = bytes(data[:40]).decode(errors="replace")
+        found = bytes(data)[:40].decode(errors="replace")
         raise WireError(f"data is {found}, expected an array")
     return depth
 
