@@ -2,6 +2,7 @@
 
 import pytest
 
+from servespec.target.manifest import CLAIMABLE
 from servespec.verdicts.baseline import Baseline, Known
 from servespec.verdicts.catalogue import CATALOGUE, Basis, Level
 from servespec.verdicts.profile import PROFILES, REVISION, Tally, exit_code
@@ -33,6 +34,10 @@ def test_the_frozen_sets_are_the_catalogue_without_what_is_waived() -> None:
 
 def test_the_revision_is_that_of_the_release() -> None:
     assert REVISION == "2026.12"
+
+
+def test_every_profile_can_be_claimed_in_a_target_file() -> None:
+    assert set(PROFILES) <= set(CLAIMABLE)
 
 
 def test_the_core_profiles_name_their_plane() -> None:
