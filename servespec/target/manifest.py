@@ -47,6 +47,7 @@ T = TypeVar("T")
 CLAIMABLE = (
     *("oip-rest", "oip-grpc", "http", "grpc-health", "binary"),
     *("repository", "statistics", "sequence", "classification", "generate", "shared-memory"),
+    *("scheduling", "parameters", "trace", "logging", "model-configuration"),
     *("kserve-v1", "tfserving", "torchserve"),
     *("probes", "shutdown", "batching", "caching", "overload", "metrics", "tracing"),
     *("quantization", "rollout", "soak", "chaos", "checklist"),
