@@ -6,6 +6,7 @@ The errors name no tensor: the codec that calls knows which one it reads, and sa
 import math
 import reprlib
 import struct
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -161,5 +162,5 @@ def refuse_twins(what: str, names: Sequence[str]) -> None:
         WireError: one appears twice.
     """
     if len(set(names)) != len(names):
-        twin = next(name for name in names if names.count(name) > 1)
-        raise WireError(f"{what} {brief(twin)} is given {names.count(twin)} times, expected once")
+        twin, count = Counter(names).most_common(1)[0]
+        raise WireError(f"{what} {brief(twin)} is given {count} times, expected once")
