@@ -208,7 +208,7 @@ class TargetProcess:
             return self._death or "the target is not started"
         code = self._main.poll()
         if code is not None and self._death is None:
-            how = f"was killed by {_name(-code)}" if code < 0 else f"exited with code {code}"
+            how = f"was killed by {_name(-code)}" if code < 0 else f"exited with code {code},"
             seconds = time.monotonic() - self._started
             self._death = f"the target {how} {seconds:.1f} s after its start"
         return self._death

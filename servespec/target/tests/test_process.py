@@ -149,7 +149,7 @@ def test_death_before_readiness_is_told_at_once_with_the_last_words(
 
     sentence, *log = str(caught.value).splitlines()
     assert re.fullmatch(
-        r"the target exited with code 1 \d\.\d s after its start, before it was ready", sentence
+        r"the target exited with code 1, \d\.\d s after its start, before it was ready", sentence
     )
     assert log[-1] == "no licence found"
 
