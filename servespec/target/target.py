@@ -119,6 +119,10 @@ class Target:
         """Note which of the accepted behaviours the server shows; it goes into the report."""
         self.variants[key] = str(value)
 
+    def claims(self, profile: str) -> bool:
+        """Whether the server claims a profile, in whatever detail."""
+        return profile in self._claims
+
     def claim(self, profile: str, key: str, default: Any = None) -> Any:
         """What the server claims under a profile."""
         return self._claims.get(profile, {}).get(key, default)
