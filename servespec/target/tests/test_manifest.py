@@ -1,11 +1,22 @@
 """A target file says what it means or is refused in one line."""
 
 import hashlib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from servespec.target.manifest import CLAIMABLE, Manifest, ManifestError, load
+from servespec.target.manifest import (
+    CLAIMABLE,
+    Auth,
+    FixtureNames,
+    Manifest,
+    ManifestError,
+    Ports,
+    Start,
+    TargetSection,
+    load,
+)
 
 FULL = """
 [target]
@@ -202,3 +213,21 @@ def test_every_claimable_profile_may_be_claimed(file: Path) -> None:
     text = TARGET + "".join(f"[claims.{profile}]\n" for profile in CLAIMABLE)
 
     assert set(loaded(file, text).claims) == set(CLAIMABLE)
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "target-file.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the documentation is not part of a wheel")
+def test_the_page_documents_every_key_and_its_example_loads(tmp_path: Path) -> None:
+    text = PAGE.read_text()
+    for name in ("requirements.txt", "ca.pem", "client.pem", "client.key"):
+        (tmp_path / name).touch()
+    keys = [
+        field.name
+        for section in (TargetSection, Start, Ports, Auth, FixtureNames)
+        for field in fields(section)
+    ]
+
+    assert [name for name in (*keys, *CLAIMABLE) if f"`{name}`" not in text] == []
+    assert loaded(tmp_path / "target.toml", text.split("```toml\n")[1].split("```")[0])

@@ -18,7 +18,7 @@ import pytest
 from servespec.target.leftovers import Run, current_run, sweep
 from servespec.target.manifest import load
 from servespec.target.process import StartError, TargetProcess, free_port
-from servespec.target.procfs import Process
+from servespec.target.procfs import Process, command
 
 SERVER = """
 import http.server, os, signal, subprocess, sys, time
@@ -90,12 +90,14 @@ def until(condition: Callable[[], object], seconds: float = 10) -> None:
 
 def asleep(process: TargetProcess) -> list[Process]:
     """The target's `sleep` processes, once there is one."""
-    until(lambda: [p for p in process.processes() if command_of(p) == "sleep"])
-    return [p for p in process.processes() if command_of(p) == "sleep"]
+    found: list[Process] = []
 
+    def some() -> list[Process]:
+        found[:] = [p for p in process.processes() if command(p.pid).startswith("sleep ")]
+        return found
 
-def command_of(process: Process) -> str:
-    return Path(f"/proc/{process.pid}/comm").read_text().strip()
+    until(some)
+    return found
 
 
 def test_it_is_ready_when_it_answers(start: Callable[..., TargetProcess]) -> None:
