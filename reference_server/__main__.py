@@ -1,6 +1,7 @@
 """`python -m reference_server`: read the flags, serve, exit."""
 
 import logging
+import os
 import sys
 
 from .errors import StartupError
@@ -12,6 +13,7 @@ def main() -> int:
     """Serve until told to stop; return the exit code."""
     settings = read_settings()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core logs what we say ourselves
     try:
         check_distribution(installed())
         import uvloop

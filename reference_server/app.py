@@ -144,7 +144,7 @@ async def _open_grpc(server: Server, host: str, port: int) -> str:
         bound = server.add_insecure_port(_address(host, port))
     except RuntimeError as error:
         raise StartupError(
-            f"cannot listen on {_address(host, port)}: in use, or not ours"
+            f"cannot listen on {_address(host, port)}: in use, or not to be had"
         ) from error
     await server.start()
     return _address(host, bound)

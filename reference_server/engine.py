@@ -2,9 +2,10 @@
 
 import logging
 from asyncio import AbstractEventLoop, Future
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
 from typing import TypeAlias
@@ -14,9 +15,6 @@ from .pipeline import Tensors
 from .signature import Work
 
 __all__ = ["Engine"]
-
-_PATIENCE = 0.001
-"""Seconds that a result may wait for the next one, so that one wake-up of the loop serves both."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,6 +46,8 @@ class Engine:
         self._run = run
         self._loop = loop
         self._queue: SimpleQueue[Ticket | None] = SimpleQueue()
+        self._settled: deque[tuple[Future[Tensors], Outcome]] = deque()
+        self._loop_is_woken = False
         self._threads = [Thread(target=self._serve, daemon=True) for _ in range(instances)]
 
     def start(self) -> None:
@@ -75,21 +75,27 @@ class Engine:
         return await caller
 
     def _serve(self) -> None:
-        results = _Results(self._loop)
-        while (ticket := self._next(results)) is not None:
+        while (ticket := self._queue.get()) is not None:
             if not ticket.caller.cancelled():
-                results.add(ticket.caller, self._outcome(ticket.work))
-        results.hand_back()
+                self._hand_back(ticket.caller, self._outcome(ticket.work))
 
-    def _next(self, results: "_Results") -> Ticket | None:
-        """Return the next ticket, None at the end. No result waits while this waits."""
-        if not results.are_due():
-            try:
-                return self._queue.get_nowait()
-            except Empty:
-                pass
-        results.hand_back()
-        return self._queue.get()
+    def _hand_back(self, caller: Future[Tensors], outcome: Outcome) -> None:
+        """Settle on the loop. It is woken once for all results that are there when it comes."""
+        self._settled.append((caller, outcome))
+        if not self._loop_is_woken:
+            self._loop_is_woken = True
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._loop_is_woken = False  # before the look: what comes after it wakes the loop again
+        while self._settled:
+            caller, outcome = self._settled.popleft()
+            if caller.done():  # left while the model ran
+                continue
+            if isinstance(outcome, Exception):
+                caller.set_exception(outcome)
+            else:
+                caller.set_result(outcome)
 
     def _outcome(self, work: Work) -> Outcome:
         try:
@@ -100,35 +106,3 @@ class Engine:
             # Its text names nodes, source files and addresses: for the operator, not the caller.
             _LOG.warning("model %s raised: %s", self._name, " ".join(str(error).split()))
             return ComputeFailed(f"model {self._name} raised while it ran")
-
-
-class _Results:
-    """Outcomes on their way from an instance to the loop."""
-
-    def __init__(self, loop: AbstractEventLoop) -> None:
-        self._loop = loop
-        self._settled: list[tuple[Future[Tensors], Outcome]] = []
-        self._oldest = 0.0
-
-    def add(self, caller: Future[Tensors], outcome: Outcome) -> None:
-        if not self._settled:
-            self._oldest = monotonic()
-        self._settled.append((caller, outcome))
-
-    def are_due(self) -> bool:
-        return bool(self._settled) and monotonic() - self._oldest > _PATIENCE
-
-    def hand_back(self) -> None:
-        if self._settled:
-            self._loop.call_soon_threadsafe(_settle, self._settled)
-            self._settled = []
-
-
-def _settle(settled: list[tuple[Future[Tensors], Outcome]]) -> None:
-    for caller, outcome in settled:
-        if caller.done():  # left while the model ran
-            continue
-        if isinstance(outcome, Exception):
-            caller.set_exception(outcome)
-        else:
-            caller.set_result(outcome)

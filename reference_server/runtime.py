@@ -1,6 +1,7 @@
 """Which onnxruntime there is, and where it may run models."""
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterable
 from importlib import metadata
@@ -10,6 +11,7 @@ from .errors import StartupError
 __all__ = ["check_distribution", "installed", "usable_providers"]
 
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
+_LOG = logging.getLogger(__name__)
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -61,6 +63,8 @@ def usable_providers(choice: str, *, strict: bool) -> tuple[str, ...]:
     if _CUDA not in onnxruntime.get_available_providers():
         if choice == "cuda" and strict:
             raise StartupError("--strict-providers: this onnxruntime is built without CUDA")
+        if choice == "cuda":
+            _LOG.warning("--providers cuda: this onnxruntime is built without CUDA")
         return (_CPU,)
     with contextlib.redirect_stdout(sys.stderr):  # it prints what it cannot find
         onnxruntime.preload_dlls()

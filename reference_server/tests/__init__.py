@@ -1,0 +1,1 @@
+"""The reference server, from its parts to the whole process."""

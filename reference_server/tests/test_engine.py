@@ -1,0 +1,128 @@
+"""Threads that compute, and callers that wait on a loop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from threading import Barrier, Event
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from ..engine import Engine
+from ..errors import ComputeFailed, InvalidRequest
+from ..pipeline import Tensors
+from ..signature import Work
+
+SECONDS = 5.0
+Result = TypeVar("Result")
+
+
+def work(number: int) -> Work:
+    """Work that is known by a number."""
+    return Work({"x": np.array([number])}, ("y",))
+
+
+def number_of(asked: Work) -> int:
+    """The number by which work is known."""
+    return int(asked.tensors["x"][0])
+
+
+def double(asked: Work) -> Tensors:
+    """Compute; 13 is too much."""
+    if number_of(asked) == 13:
+        raise RuntimeError("/build/engine.cc:13 secret")
+    if number_of(asked) == 14:
+        raise InvalidRequest("14 does not suit the runtime")
+    return [asked.tensors["x"] * 2]
+
+
+def with_engine(
+    run: Callable[[Work], Tensors], ask: Callable[[Engine], Awaitable[Result]], instances: int = 1
+) -> Result:
+    """Run a conversation with an engine, within bounds."""
+
+    async def conversation() -> Result:
+        engine = Engine("model 'm'", run, asyncio.get_running_loop(), instances)
+        engine.start()
+        try:
+            return await asyncio.wait_for(ask(engine), SECONDS)
+        finally:
+            await asyncio.to_thread(engine.stop, SECONDS)
+
+    return asyncio.run(conversation())
+
+
+def test_every_caller_gets_the_outcome_of_its_own_work() -> None:
+    async def ask(engine: Engine) -> list[Tensors]:
+        return await asyncio.gather(*(engine.compute(work(number)) for number in range(10)))
+
+    assert [int(tensors[0][0]) for tensors in with_engine(double, ask)] == [*range(0, 20, 2)]
+
+
+def test_work_that_raises_fails_alone() -> None:
+    async def ask(engine: Engine) -> list[Tensors | BaseException]:
+        asked = (engine.compute(work(number)) for number in (1, 13, 2))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    one, thirteen, two = with_engine(double, ask)
+    assert isinstance(one, list)
+    assert isinstance(two, list)
+    assert isinstance(thirteen, ComputeFailed)
+    assert "engine.cc" not in str(thirteen)
+
+
+def test_what_the_runtime_cannot_take_is_the_callers_error() -> None:
+    with pytest.raises(InvalidRequest, match="14"):
+        with_engine(double, lambda engine: engine.compute(work(14)))
+
+
+def test_work_of_a_caller_who_left_never_runs() -> None:
+    seen, first_runs, may_end = list[int](), Event(), Event()
+
+    def run(asked: Work) -> Tensors:
+        seen.append(number_of(asked))
+        first_runs.set()
+        may_end.wait(SECONDS)
+        return []
+
+    async def ask(engine: Engine) -> None:
+        callers = [asyncio.create_task(engine.compute(work(number))) for number in range(3)]
+        await asyncio.to_thread(first_runs.wait, SECONDS)
+        callers[1].cancel()
+        await asyncio.wait({callers[1]})
+        may_end.set()
+        await asyncio.gather(callers[0], callers[2])
+
+    with_engine(run, ask)
+    assert seen == [0, 2]
+
+
+def test_instances_compute_at_the_same_time() -> None:
+    meeting = Barrier(2)
+
+    def run(_asked: Work) -> Tensors:
+        meeting.wait(SECONDS)
+        return []
+
+    async def ask(engine: Engine) -> list[Tensors]:
+        return await asyncio.gather(*(engine.compute(work(number)) for number in range(2)))
+
+    assert with_engine(run, ask, instances=2) == [[], []]
+
+
+def test_a_result_does_not_wait_for_slow_work_behind_it() -> None:
+    slow_may_end = Event()
+
+    def run(asked: Work) -> Tensors:
+        if number_of(asked) == 1:
+            slow_may_end.wait(SECONDS)
+        return []
+
+    async def ask(engine: Engine) -> None:
+        quick = asyncio.create_task(engine.compute(work(0)))
+        slow = asyncio.create_task(engine.compute(work(1)))
+        await quick
+        slow_may_end.set()
+        await slow
+
+    with_engine(run, ask)
