@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import urlsplit, urlunsplit
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -231,4 +232,8 @@ class RequestReader:
         """Path and query; `http://host/path` is the same as `/path`."""
         if target.startswith("/") or "://" not in target:
             return target
-        return "/" + target.split("://", 1)[1].partition("/")[2]
+        try:
+            url = urlsplit(target)
+        except ValueError:
+            raise Refusal(400, "the target is no URL") from None
+        return urlunsplit(("", "", url.path or "/", url.query, ""))

@@ -1,0 +1,1 @@
+"""The HTTP layer, judged over raw sockets."""

@@ -1,0 +1,194 @@
+"""The life of a connection: expectations, half-closes, aborts, failures, the drain."""
+
+import asyncio
+import socket
+import struct
+import threading
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from ...http import Handler, HttpRequest, HttpResponse
+from .serving import GET, PATIENCE, Client, Served, echo, serving
+
+POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
+EXPECTING = POST + b"Expect: 100-Continue\r\n"
+
+
+class Gate:
+    """A handler that waits to be let through, and knows whether it was cancelled."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.cancelled = threading.Event()
+        self.open = asyncio.Event()
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Echo, once the gate is open."""
+        if request.target == "/free":
+            return await echo(request)
+        self.entered.set()
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return await echo(request)
+
+
+def send_to(gate: Gate, client: Client) -> None:
+    """A request that waits at the gate."""
+    client.send(GET)
+    assert gate.entered.wait(PATIENCE)
+
+
+def test_a_body_that_waits_for_100_continue_gets_it(served: Served) -> None:
+    with served.connect() as client:
+        client.send(EXPECTING + b"Content-Length: 3\r\n\r\n")
+        assert client.head().status == 100
+        assert client.send(b"abc").answer().json["body"] == "abc"
+
+
+def test_100_continue_waits_for_its_turn() -> None:
+    gate = Gate()
+    with serving(gate) as served, served.connect() as client:
+        send_to(gate, client)
+        client.send(EXPECTING + b"Content-Length: 3\r\n\r\n")
+        served.loop.call_soon_threadsafe(gate.open.set)
+        assert [client.answer().status, client.head().status] == [200, 100]
+        assert client.send(b"abc").answer().json["body"] == "abc"
+
+
+def test_a_body_that_did_not_wait_gets_no_100_continue(served: Served) -> None:
+    answer = served.ask(EXPECTING + b"Content-Length: 3\r\n\r\nabc")
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        pytest.param(EXPECTING + b"Content-Length: 1001\r\n\r\n", 413, id="too-large"),
+        pytest.param(POST + b"Expect: miracles\r\nContent-Length: 3\r\n\r\n", 417, id="unknown"),
+    ],
+)
+def test_an_expectation_that_is_not_met_gets_the_final_status_at_once(
+    served: Served, head: bytes, status: int
+) -> None:
+    with served.connect() as client:
+        answer = client.send(head).answer()
+        assert (answer.status, answer.headers["connection"]) == (status, "close")
+
+
+def test_a_client_that_half_closes_still_gets_the_answer() -> None:
+    gate = Gate()
+    with serving(gate) as served, served.connect() as client:
+        send_to(gate, client)
+        client.half_close()
+        served.loop.call_soon_threadsafe(gate.open.set)
+        assert client.answer().status == 200
+        assert client.rest() == b""
+
+
+def test_a_request_cut_short_by_a_half_close_is_400(served: Served) -> None:
+    with served.connect() as client:
+        client.send(POST + b"Content-Length: 9\r\n\r\nabc").half_close()
+        assert client.answer().status == 400
+        assert client.rest() == b""
+
+
+def test_an_aborted_connection_cancels_its_handler() -> None:
+    gate = Gate()
+    with serving(gate) as served, served.connect() as client:
+        send_to(gate, client)
+        reset = struct.pack("ii", 1, 0)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        client.close()
+        assert gate.cancelled.wait(PATIENCE)
+
+
+def test_head_is_answered_without_the_body(served: Served) -> None:
+    with served.connect() as client:
+        client.send(GET.replace(b"GET", b"HEAD"))
+        assert int(client.head().headers["content-length"]) > 0
+        assert client.send(GET).answer().status == 200
+
+
+@pytest.mark.parametrize("request_bytes", [GET, b"nonsense\r\n\r\n"])
+def test_every_answer_has_a_date(served: Served, request_bytes: bytes) -> None:
+    date = parsedate_to_datetime(served.ask(request_bytes).headers["date"])
+    now = parsedate_to_datetime(served.ask(GET).headers["date"])
+    assert 0 <= (now - date).total_seconds() <= 1
+
+
+async def fail(request: HttpRequest) -> HttpResponse:
+    raise OSError("/a/path/of/this/machine")
+
+
+async def inject(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, b"", (("X-Echo", "a\r\nSet-Cookie: b"),))
+
+
+async def cancel(request: HttpRequest) -> HttpResponse:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(("handler", "status"), [(fail, 500), (inject, 500), (cancel, 503)])
+def test_a_handler_that_fails_gives_an_error_without_details(handler: Handler, status: int) -> None:
+    with serving(handler) as served, served.connect() as client:
+        for _ in range(2):
+            answer = client.send(GET).answer()
+            assert answer.status == status
+            assert list(answer.json) == ["error"]
+            assert b"/" not in answer.body
+            assert "set-cookie" not in answer.headers
+
+
+def test_204_has_neither_body_nor_length() -> None:
+    async def nothing(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(204)
+
+    with serving(nothing) as served:
+        assert "content-length" not in served.ask(GET).headers
+
+
+def test_a_drain_finishes_what_was_begun_and_says_close() -> None:
+    gate = Gate()
+    with serving(gate) as served, served.connect() as client, served.connect() as idle:
+        send_to(gate, client)
+        assert idle.send(GET.replace(b"/ ", b"/free ")).answer().status == 200
+        drain = asyncio.run_coroutine_threadsafe(served.server.drain(PATIENCE), served.loop)
+        served.run(asyncio.sleep(0))  # the drain has begun
+        late = idle.send(GET.replace(b"/ ", b"/free ")).answer()
+        served.loop.call_soon_threadsafe(gate.open.set)
+        assert (late.status, late.headers["connection"]) == (200, "close")
+        assert client.answer().headers["connection"] == "close"
+        assert drain.result(PATIENCE)
+
+
+def test_idle_connections_do_not_hold_a_drain() -> None:
+    with serving() as served, served.connect() as fresh, served.connect() as used:
+        used.send(GET).answer()
+        assert served.run(served.server.drain(PATIENCE))
+        assert fresh.rest() == used.rest() == b""
+
+
+def test_a_drain_that_takes_too_long_ends_with_503() -> None:
+    gate = Gate()
+    with serving(gate) as served, served.connect() as client:
+        send_to(gate, client)
+        assert not served.run(served.server.drain(0.05))
+        answer = client.answer()
+        assert (answer.status, answer.headers["connection"]) == (503, "close")
+        assert "error" in answer.json
+
+
+def test_nobody_can_connect_after_a_drain() -> None:
+    with serving() as served:
+        served.run(served.server.drain(PATIENCE))
+        with pytest.raises(ConnectionRefusedError):
+            served.connect()
+
+
+def test_two_servers_may_share_a_port() -> None:
+    with serving(reuse_port=True) as first, serving(port=first.server.port, reuse_port=True):
+        assert first.ask(GET).status == 200
