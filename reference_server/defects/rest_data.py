@@ -14,7 +14,7 @@ from .registry import rest_defect
 
 _FLOATS = ("FP32", "FP64")
 _ESCAPED_MEMBER = re.compile(rb'"[^"]*\\u[^"]*"\s*:')
-_LONE_SURROGATE = re.compile(rb"\\ud[89a-f][0-9a-f]{2}(?!\\u)")
+_LONE_SURROGATE = re.compile(rb"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])")
 
 
 def _reread(asked: JsonObject, change: Callable[[JsonObject], Any]) -> JsonObject:

@@ -79,7 +79,8 @@ async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
 @rest_defect("no-json-412", breaks=["OIP-REST-ERR-008"])
 async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
     response = await answer(request)
-    return replace(response, status=412) if _is_no_object(request.body) else response
+    told = response.status == 400 and _is_no_object(request.body)
+    return replace(response, status=412) if told else response
 
 
 def _is_no_object(body: bytes) -> bool:
