@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from .environment import interpreter, variables
-from .leftovers import KILL_SECONDS, MARK, carries, current_run, kill_all
+from .leftovers import MARK, carries, current_run, kill_all
 from .manifest import Manifest, Start, fill
 from .procfs import Process, descendants, listeners, processes, send
 from .readiness import Stranger, answers_grpc, answers_rest, listens, port_of
@@ -247,31 +247,30 @@ class TargetProcess:
         self.processes()
         if self.alive() is None:
             self._main.terminate()
-            self._await_end(self._main)
-        self._end_stragglers()
-        self._main.wait(KILL_SECONDS)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._main.wait(self._recipe.start.stop_seconds)
+        if self.alive() is None:
+            seconds = self._recipe.start.stop_seconds
+            self._death = f"the target did not stop within {seconds:g} s of SIGTERM and was killed"
+        else:
+            self._dismiss_stragglers()
+        if survivors := kill_all(self.processes):
+            pids = ", ".join(str(process.pid) for process in survivors)
+            raise RuntimeError(f"processes of the target outlive SIGKILL: {pids}")
+        self._main.wait()
         ending = self.alive()
         self._reap(self._main.pid)
         self._main = None
         atexit.unregister(self.stop)
         return ending
 
-    def _await_end(self, main: "subprocess.Popen[bytes]") -> None:
-        seconds = self._recipe.start.stop_seconds
-        try:
-            main.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._death = f"the target did not stop within {seconds:g} s of SIGTERM and was killed"
-
-    def _end_stragglers(self) -> None:
+    def _dismiss_stragglers(self) -> None:
+        """Asks what the main process left behind to end, and gives it a moment."""
         for process in self.processes():
             send(process, signal.SIGTERM)
         deadline = time.monotonic() + STRAGGLER_SECONDS
         while self.processes() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        if survivors := kill_all(self.processes):
-            pids = ", ".join(str(process.pid) for process in survivors)
-            raise RuntimeError(f"processes of the target outlive SIGKILL: {pids}")
 
     def _reap(self, main: int) -> None:
         """Takes note of the dead that were orphaned and came to us."""

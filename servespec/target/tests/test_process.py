@@ -324,7 +324,7 @@ def test_a_process_without_the_mark_is_never_ended(tmp_path: Path) -> None:
         bystander.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     described(tmp_path, ("daemon", "forgetful", "worker"))
     with suite(tmp_path) as (other, run, left):
