@@ -1,0 +1,102 @@
+"""Calls whose caller has left: nobody waits for the answer, so nobody should work for it."""
+
+import time
+from dataclasses import dataclass
+
+import grpc
+import pytest
+
+from servespec.target.exchange import GrpcExchange
+from servespec.target.outcomes import Untestable
+from servespec.target.target import Target
+from servespec.verdicts.requirement import requirement
+
+from .messages import Input, typed
+
+ONE_CALL = 0.1  # seconds of work, about
+PATIENCE = 0.15  # seconds until the callers leave
+MOST_CALLS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """So many calls at once that one of them waits for several others.
+
+    Attributes:
+        calls: how many.
+        iterations: the work of each.
+        seconds: how long the target takes over all of them.
+    """
+
+    calls: int
+    iterations: int
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def crowd(target: Target) -> Crowd:
+    """Scaled to the target: it is slow or fast, and computes one call or several at a time."""
+    _spin(target, 1)
+    iterations = round(200 * ONE_CALL / _spin(target, 200).seconds) + 1
+    calls = 8
+    while calls <= MOST_CALLS:
+        started = time.monotonic()
+        codes = {call.code() for call in _begin(target, calls, iterations, timeout=60.0)}
+        seconds = time.monotonic() - started
+        if codes != {grpc.StatusCode.OK}:
+            raise Untestable(f"{calls} calls at once ended with {codes}")
+        if seconds > 6 * ONE_CALL:
+            return Crowd(calls, iterations, seconds)
+        calls *= 2
+    raise Untestable(f"the target computes {MOST_CALLS} calls at once, so that none has to wait")
+
+
+@requirement("OIP-GRPC-SVC-011", kind="saturating")
+def test_work_past_its_deadline_is_dropped(target: Target, crowd: Crowd) -> None:
+    """After a jam whose callers gave up, the next caller is served at once."""
+    started = time.monotonic()
+    calls = _begin(target, crowd.calls, crowd.iterations, timeout=PATIENCE)
+    codes = [call.code() for call in calls]
+    left = time.monotonic() - started
+    _spin(target, 1)
+    freed = time.monotonic() - started
+
+    late = grpc.StatusCode.DEADLINE_EXCEEDED
+    assert codes[-1] is late, f"past its deadline a call ended with {codes[-1].name}"
+    assert left < PATIENCE + 1.0, f"the deadline was {PATIENCE} s, the calls ended after {left} s"
+    _must_be_dropped(crowd, freed)
+
+
+@requirement("OIP-GRPC-SVC-012", kind="saturating")
+def test_a_cancelled_call_frees_its_place(target: Target, crowd: Crowd) -> None:
+    """A user who presses Stop takes nothing from the others any longer."""
+    started = time.monotonic()
+    calls = _begin(target, crowd.calls, crowd.iterations, timeout=60.0)
+    assert calls[0].code() is grpc.StatusCode.OK, f"a call ended with {calls[0].code().name}"
+    for call in calls:
+        call.cancel()
+    _spin(target, 1)
+    freed = time.monotonic() - started
+
+    _must_be_dropped(crowd, freed)
+
+
+def _must_be_dropped(crowd: Crowd, seconds: float) -> None:
+    assert seconds < 0.6 * crowd.seconds, (
+        f"{crowd.calls} callers left, and a new one waited {seconds:.2f} s:"
+        f" answering all of them took {crowd.seconds:.2f} s"
+    )
+
+
+def _asking(iterations: int) -> Input:
+    return typed("iterations", "INT64", [1, 1], [iterations])
+
+
+def _spin(target: Target, iterations: int) -> GrpcExchange:
+    return target.grpc.infer("spin", inputs=[_asking(iterations)]).must_succeed()
+
+
+def _begin(target: Target, calls: int, iterations: int, *, timeout: float) -> list[grpc.Call]:
+    """Make calls and wait for none of them; `code()` waits for its end."""
+    message = target.grpc.message("spin", inputs=[_asking(iterations)])
+    return [target.grpc.begin("ModelInfer", message, timeout=timeout) for _ in range(calls)]
