@@ -18,6 +18,7 @@ from servespec.fixtures import build
 from servespec.target.defects import DefectSwitch
 from servespec.target.environment import interpreter
 from servespec.target.environment import version as version_of
+from servespec.target.leftovers import current_run
 from servespec.target.manifest import Manifest, load
 from servespec.target.outcomes import NotApplicable, Untestable
 from servespec.target.process import TargetProcess
@@ -129,7 +130,8 @@ class Session:
         return target
 
     def _started(self, manifest: Manifest) -> TargetProcess:
-        folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="servespec-")))
+        scratch = tempfile.TemporaryDirectory(dir=current_run().folder)
+        folder = Path(self._open.enter_context(scratch))
         build(folder / "models")
         process = TargetProcess.start(
             manifest, models=folder / "models", log=self.report_dir / "target.log"
