@@ -11,7 +11,7 @@ from servespec.target.outcomes import Untestable
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
-from .messages import Input, typed
+from .messages import typed
 
 ONE_CALL = 0.1  # seconds of work, about
 PATIENCE = 0.15  # seconds until the callers leave
@@ -23,13 +23,13 @@ class Crowd:
     """So many calls at once that one of them waits for several others.
 
     Attributes:
+        one: one of them, alone.
         calls: how many.
-        iterations: the work of each.
         seconds: how long the target takes over all of them.
     """
 
+    one: GrpcExchange
     calls: int
-    iterations: int
     seconds: float
 
 
@@ -38,15 +38,15 @@ def crowd(target: Target) -> Crowd:
     """Scaled to the target: it is slow or fast, and computes one call or several at a time."""
     _spin(target, 1)
     iterations = round(200 * ONE_CALL / _spin(target, 200).seconds) + 1
-    calls = 8
+    one, calls = _spin(target, iterations), 8
     while calls <= MOST_CALLS:
         started = time.monotonic()
-        codes = {call.code() for call in _begin(target, calls, iterations, timeout=60.0)}
+        codes = {call.code() for call in _repeat(target, one, calls, timeout=60.0)}
         seconds = time.monotonic() - started
         if codes != {grpc.StatusCode.OK}:
             raise Untestable(f"{calls} calls at once ended with {codes}")
-        if seconds > 6 * ONE_CALL:
-            return Crowd(calls, iterations, seconds)
+        if seconds > 6 * one.seconds:
+            return Crowd(one, calls, seconds)
         calls *= 2
     raise Untestable(f"the target computes {MOST_CALLS} calls at once, so that none has to wait")
 
@@ -55,7 +55,7 @@ def crowd(target: Target) -> Crowd:
 def test_work_past_its_deadline_is_dropped(target: Target, crowd: Crowd) -> None:
     """After a jam whose callers gave up, the next caller is served at once."""
     started = time.monotonic()
-    calls = _begin(target, crowd.calls, crowd.iterations, timeout=PATIENCE)
+    calls = _repeat(target, crowd.one, crowd.calls, timeout=PATIENCE)
     codes = [call.code() for call in calls]
     left = time.monotonic() - started
     _spin(target, 1)
@@ -71,7 +71,7 @@ def test_work_past_its_deadline_is_dropped(target: Target, crowd: Crowd) -> None
 def test_a_cancelled_call_frees_its_place(target: Target, crowd: Crowd) -> None:
     """A user who presses Stop takes nothing from the others any longer."""
     started = time.monotonic()
-    calls = _begin(target, crowd.calls, crowd.iterations, timeout=60.0)
+    calls = _repeat(target, crowd.one, crowd.calls, timeout=60.0)
     assert calls[0].code() is grpc.StatusCode.OK, f"a call ended with {calls[0].code().name}"
     for call in calls:
         call.cancel()
@@ -88,15 +88,15 @@ def _must_be_dropped(crowd: Crowd, seconds: float) -> None:
     )
 
 
-def _asking(iterations: int) -> Input:
-    return typed("iterations", "INT64", [1, 1], [iterations])
-
-
 def _spin(target: Target, iterations: int) -> GrpcExchange:
-    return target.grpc.infer("spin", inputs=[_asking(iterations)]).must_succeed()
+    x = typed("iterations", "INT64", [1, 1], [iterations])
+    return target.grpc.infer("spin", inputs=[x]).must_succeed()
 
 
-def _begin(target: Target, calls: int, iterations: int, *, timeout: float) -> list[grpc.Call]:
-    """Make calls and wait for none of them; `code()` waits for its end."""
-    message = target.grpc.message("spin", inputs=[_asking(iterations)])
-    return [target.grpc.begin("ModelInfer", message, timeout=timeout) for _ in range(calls)]
+def _repeat(target: Target, one: GrpcExchange, calls: int, *, timeout: float) -> list[grpc.Call]:
+    """Ask the same so many times at once; nobody waits, until `code()` of a call is asked for."""
+    method: "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
+    method = target.grpc.channel.unary_unary(one.method)
+    return [
+        method.future(one.request, timeout=timeout, metadata=one.metadata) for _ in range(calls)
+    ]

@@ -103,12 +103,6 @@ class GrpcPlane:
             path, message, kinds, timeout=timeout, metadata=metadata, names=names or {}
         )
 
-    def begin(self, method: str, message: Message, *, timeout: float) -> grpc.Call:
-        """Call a method of GRPCInferenceService and leave the end to the caller: no evidence."""
-        return self.channel.unary_unary(f"/{pb.SERVICE}/{method}", _as_is, _as_is).future(
-            message.SerializeToString(), timeout=timeout, metadata=self._metadata
-        )
-
     def infer(
         self,
         fixture: str,
