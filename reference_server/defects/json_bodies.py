@@ -15,6 +15,7 @@ __all__ = [
     "inputs_of",
     "json_object",
     "question_defect",
+    "requested_of",
     "with_inputs",
     "with_json",
 ]
@@ -45,18 +46,28 @@ def with_json(message: Message, document: JsonObject) -> Message:
 
 def inputs_of(question: JsonObject) -> list[JsonObject]:
     """The inputs that are objects with a name, in their order."""
-    inputs = question.get("inputs")
-    if not isinstance(inputs, list):
-        return []
-    return [each for each in inputs if isinstance(each, dict) and isinstance(each.get("name"), str)]
+    return _named(question.get("inputs"))
+
+
+def requested_of(question: JsonObject) -> list[JsonObject]:
+    """The requested outputs that are objects with a name, in their order."""
+    return _named(question.get("outputs"))
+
+
+def _named(entries: object) -> list[JsonObject]:
+    listed = entries if isinstance(entries, list) else []
+    return [each for each in listed if isinstance(each, dict) and isinstance(each.get("name"), str)]
 
 
 def with_inputs(
     question: JsonObject, change: Callable[[JsonObject], JsonObject | None]
 ) -> JsonObject:
-    """The question with each input changed, or left out where the change is None."""
+    """The question with each input changed, or left out where the change is None.
+
+    It is the same object where no change was made: where `change` returned what it was given.
+    """
     changed = [(each, change(each)) for each in inputs_of(question)]
-    if all(before == after for before, after in changed):
+    if all(before is after for before, after in changed):
         return question
     return {**question, "inputs": [after for _, after in changed if after is not None]}
 
@@ -64,7 +75,7 @@ def with_inputs(
 def question_defect(name: str, *, breaks: Sequence[str]) -> Callable[[Question], Question]:
     """Register `question -> question`: what a JSON inference is taken for.
 
-    What it returns unchanged goes to the sound handler byte for byte. It may raise `Refusal`.
+    Where it returns what it was given, the request goes on byte for byte. It may raise `Refusal`.
     """
 
     def register(misread: Question) -> Question:
@@ -75,7 +86,7 @@ def question_defect(name: str, *, breaks: Sequence[str]) -> Callable[[Question],
                 taken = misread(asked) if asked else asked
             except Refusal as refusal:
                 return error_response(400, str(refusal))
-            return await answer(request if taken == asked else with_json(request, taken))
+            return await answer(request if taken is asked else with_json(request, taken))
 
         return misread
 

@@ -14,6 +14,7 @@ from .json_bodies import (
     inputs_of,
     json_object,
     question_defect,
+    requested_of,
     with_inputs,
     with_json,
 )
@@ -107,7 +108,7 @@ def _(asked: JsonObject, answer: JsonObject) -> JsonObject:
 @question_defect("inputs-made-up", breaks=["OIP-REST-INFER-010"])
 def _(asked: JsonObject) -> JsonObject:
     """Takes a request without inputs for a question about zero."""
-    return {"inputs": [ZERO], **asked}
+    return asked if "inputs" in asked else {"inputs": [ZERO], **asked}
 
 
 @question_defect("input-members-made-up", breaks=["OIP-REST-INFER-011"])
@@ -117,7 +118,8 @@ def _(asked: JsonObject) -> JsonObject:
     if not isinstance(inputs, list) or not all(isinstance(each, dict) for each in inputs):
         return asked
     zeros = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [0.0] * 4}
-    return {**asked, "inputs": [{**zeros, **each} for each in inputs]}
+    complete = [{**zeros, **each} for each in inputs]
+    return asked if complete == inputs else {**asked, "inputs": complete}
 
 
 @question_defect("input-made-up", breaks=["OIP-REST-INFER-012"])
@@ -154,12 +156,10 @@ def _(asked: JsonObject) -> JsonObject:
 @question_defect("unknown-members-refused", breaks=["OIP-REST-INFER-031"])
 def _(asked: JsonObject) -> JsonObject:
     """Knows all members that there will ever be."""
-    outputs = asked.get("outputs")
-    requested = [each for each in outputs or () if isinstance(each, dict)]
     unknown = {
         *(asked.keys() - REQUEST_MEMBERS),
         *(name for each in inputs_of(asked) for name in each.keys() - INPUT_MEMBERS),
-        *(name for each in requested for name in each.keys() - OUTPUT_MEMBERS),
+        *(name for each in requested_of(asked) for name in each.keys() - OUTPUT_MEMBERS),
     }
     if unknown:
         raise Refusal(f"unknown member {min(unknown)}")

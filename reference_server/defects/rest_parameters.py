@@ -1,6 +1,6 @@
 """Misbehaviours towards parameters of a REST inference."""
 
-from .json_bodies import JsonObject, Refusal, inputs_of, question_defect, with_inputs
+from .json_bodies import JsonObject, Refusal, inputs_of, question_defect, requested_of, with_inputs
 
 RESERVED = {"binary_data_size", "sequence_id", "priority", "timeout"}
 
@@ -53,9 +53,7 @@ def _parameters(holder: JsonObject) -> JsonObject:
 
 def _all_parameters(asked: JsonObject) -> JsonObject:
     """Those of the request, its inputs and its outputs together."""
-    outputs = asked.get("outputs")
-    requested = outputs if isinstance(outputs, list) else []
-    holders = [asked, *inputs_of(asked), *(each for each in requested if isinstance(each, dict))]
+    holders = [asked, *inputs_of(asked), *requested_of(asked)]
     return {name: value for each in holders for name, value in _parameters(each).items()}
 
 

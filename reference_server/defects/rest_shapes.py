@@ -1,6 +1,7 @@
 """Misbehaviours towards shapes and datatypes that do not fit, or are at the edge."""
 
 import math
+import operator
 from typing import Any
 
 from ..http import Handler, HttpRequest, HttpResponse, error_response
@@ -20,17 +21,13 @@ SMALLEST = 2.0**-149  # what the lowest bit of an FP32 is worth
 @question_defect("dimension-guessed", breaks=["OIP-REST-INFER-024"])
 def _(asked: JsonObject) -> JsonObject:
     """Takes every dimension that cannot be for 1."""
-    return with_inputs(
-        asked,
-        lambda each: (
-            {
-                **each,
-                "shape": [size if type(size) is int and size >= 0 else 1 for size in _shape(each)],
-            }
-            if _shape(each)
-            else each
-        ),
-    )
+    return with_inputs(asked, _with_dimensions)
+
+
+def _with_dimensions(each: JsonObject) -> JsonObject:
+    shape = _shape(each)
+    possible = [size if type(size) is int and size >= 0 else 1 for size in shape]
+    return each if all(map(operator.is_, shape, possible)) else {**each, "shape": possible}
 
 
 @question_defect("data-padded-or-cut", breaks=["OIP-REST-INFER-025"])
