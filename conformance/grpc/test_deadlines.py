@@ -95,7 +95,7 @@ def _spin(target: Target, iterations: int) -> GrpcExchange:
 
 def _repeat(target: Target, one: GrpcExchange, calls: int, *, timeout: float) -> list[grpc.Call]:
     """Ask the same so many times at once; nobody waits, until `code()` of a call is asked for."""
-    method: "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
+    method: grpc.UnaryUnaryMultiCallable[bytes, bytes]
     method = target.grpc.channel.unary_unary(one.method)
     return [
         method.future(one.request, timeout=timeout, metadata=one.metadata) for _ in range(calls)
