@@ -1,12 +1,14 @@
 """The whole server as a child process, and clients that talk to it."""
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +37,33 @@ class Served:
         """Post an inference as JSON."""
         return self.rest.post(f"/v2/models/{model}/infer", json={"inputs": inputs, **members})
 
-    def call(self, method: str, message: bytes | Message) -> Message:
+    def call(self, method: str, message: bytes | Message, seconds: float = SECONDS) -> Message:
         """Call a method of the inference service."""
         data = message if isinstance(message, bytes) else message.SerializeToString()
-        answer = self.ask(f"/{proto.SERVICE}/{method}", data)
+        answer = self.ask(f"/{proto.SERVICE}/{method}", data, seconds)
         return proto.METHODS[method][1].FromString(answer)
 
-    def ask(self, path: str, message: bytes) -> bytes:
+    def ask(self, path: str, message: bytes, seconds: float = SECONDS) -> bytes:
         """Call any unary method."""
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(path)
-        return method(message, timeout=SECONDS)
+        return method(message, timeout=seconds)
+
+    @contextlib.contextmanager
+    def slow(self, turns: int) -> Iterator[HTTPConnection]:
+        """Ask the slow model; in the block the server has the request, and may be at work."""
+        with self._post("slow", tensor("turns", [], [turns], "INT64")) as asked:
+            # Asked later, on a connection that was opened later, and of another engine.
+            with self._post("echo", tensor("x", [1, 1], [1.0])) as quick:
+                assert quick.getresponse().status == 200
+            yield asked
+
+    def _post(self, model: str, sent: dict[str, Any]) -> "contextlib.closing[HTTPConnection]":
+        """Send an inference on a connection of its own, without waiting for the answer."""
+        connection = HTTPConnection(self.doors["http"], timeout=SECONDS)
+        body = json.dumps({"inputs": [sent]})
+        path, headers = f"/v2/models/{model}/infer", {"Content-Type": "application/json"}
+        connection.request("POST", path, body, headers)
+        return contextlib.closing(connection)
 
     def becomes_ready(self) -> "Served":
         """Wait until every model is loaded."""

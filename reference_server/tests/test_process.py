@@ -1,17 +1,14 @@
 """The server as a process: how it starts, how it fails to, and how it ends."""
 
-import json
 import signal
-from http.client import HTTPConnection
 from pathlib import Path
 
-import httpx
 import pytest
 
 from servespec.wire import proto
 
 from .models import write_models
-from .serving import SECONDS, Served, launch, serving, tensor
+from .serving import SECONDS, launch, serving, tensor
 
 
 @pytest.fixture
@@ -26,19 +23,6 @@ def slow_and_echo(tmp_path: Path) -> Path:
     return write_models(tmp_path / "models", "slow/1", "echo/1")
 
 
-def in_flight(server: Served, turns: int) -> HTTPConnection:
-    """Ask the slow model; return when the server has the request, but not yet an answer."""
-    inputs = [tensor("turns", [], [turns], "INT64"), tensor("x", [200, 200], [0.0] * 40_000)]
-    body = json.dumps({"inputs": inputs})
-    connection = HTTPConnection(server.doors["http"], timeout=SECONDS)
-    connection.request("POST", "/v2/models/slow/infer", body, {"Content-Type": "application/json"})
-    # Asked later, on a connection that was opened later, of another engine.
-    with httpx.Client(base_url=f"http://{server.doors['http']}") as later:
-        quick = {"inputs": [tensor("x", [1, 1], [1.0])]}
-        assert later.post("/v2/models/echo/infer", json=quick).status_code == 200
-    return connection
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_exit_code_0(echo: Path, number: signal.Signals) -> None:
     with serving(echo) as server:
@@ -46,8 +30,7 @@ def test_a_signal_ends_it_with_exit_code_0(echo: Path, number: signal.Signals) -
 
 
 def test_work_in_flight_is_finished_after_the_signal(slow_and_echo: Path) -> None:
-    with serving(slow_and_echo) as server:
-        asked = in_flight(server.becomes_ready(), turns=2_000)
+    with serving(slow_and_echo) as server, server.becomes_ready().slow(turns=2_000) as asked:
         assert server.stop() == 0
         assert asked.getresponse().status == 200
 
@@ -55,8 +38,8 @@ def test_work_in_flight_is_finished_after_the_signal(slow_and_echo: Path) -> Non
 def test_what_is_unfinished_when_the_grace_is_over_does_not_hold_the_exit(
     slow_and_echo: Path,
 ) -> None:
-    with serving(slow_and_echo, "--grace-seconds", "0.1") as server:
-        asked = in_flight(server.becomes_ready(), turns=10**9)
+    grace = ("--grace-seconds", "0.1")
+    with serving(slow_and_echo, *grace) as server, server.becomes_ready().slow(10**9) as asked:
         assert server.stop() == 0
         assert asked.getresponse().status == 503
 
