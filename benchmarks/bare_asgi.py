@@ -1,6 +1,6 @@
 """The ceiling for REST: one ASGI function that does only what no server can leave out.
 
-    MODEL=digits.onnx uvicorn --app-dir benchmarks --http httptools --loop uvloop bare_asgi:app
+    MODEL=digits.onnx uvicorn --http httptools --loop uvloop benchmarks.bare_asgi:app
 
 No validation, no routing, no versions, no errors: decode, run the session inline, encode.
 """
@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnxruntime
-from session_options import one_thread
+
+from .session_options import one_thread
 
 
 class Input(msgspec.Struct):

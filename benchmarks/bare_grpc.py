@@ -1,6 +1,6 @@
 """The ceiling for gRPC: one grpc.aio handler that does only what no server can leave out.
 
-    python bare_grpc.py MODEL PORT
+    python -m benchmarks.bare_grpc MODEL PORT
 
 No validation, no versions, no errors: decode raw contents, run the session inline, encode.
 """
@@ -12,9 +12,10 @@ from typing import Any
 import grpc
 import numpy as np
 import onnxruntime
-from session_options import one_thread
 
 from servespec.wire import proto
+
+from .session_options import one_thread
 
 
 async def serve(model: str, port: int) -> None:

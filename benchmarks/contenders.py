@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["HERE", "SERVER_CORE", "Contender", "contenders", "running"]
+__all__ = ["ROOT", "SERVER_CORE", "Contender", "contenders", "running"]
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 SERVER_CORE = 0
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -42,19 +42,19 @@ def contenders(models: Path) -> list[Contender]:
     """Return the bare ceilings (the first of each plane), our server, and installed peers."""
     model = str(models / "digits_fp32" / "1" / "model.onnx")
     found = [
-        _asgi("bare ASGI", "bare_asgi:app", model),
+        _asgi("bare ASGI", "benchmarks.bare_asgi:app", model),
         _bare_grpc(model),
         _reference("rest", models),
         _reference("grpc", models),
     ]
     if importlib.util.find_spec("fastapi"):
-        found.append(_asgi("FastAPI + pydantic", "peer_fastapi:app", model))
+        found.append(_asgi("FastAPI + pydantic", "benchmarks.peer_fastapi:app", model))
     return found
 
 
 def _asgi(name: str, app: str, model: str) -> Contender:
     port = _free_port()
-    command = f"-m uvicorn --app-dir {HERE} --http httptools --loop uvloop --port {port}"
+    command = f"-m uvicorn --http httptools --loop uvloop --port {port}"
     quiet = ["--no-access-log", "--log-level", "warning"]
     return Contender(
         name,
@@ -67,7 +67,7 @@ def _asgi(name: str, app: str, model: str) -> Contender:
 
 def _bare_grpc(model: str) -> Contender:
     port = _free_port()
-    command = [sys.executable, str(HERE / "bare_grpc.py"), model, str(port)]
+    command = [sys.executable, "-m", "benchmarks.bare_grpc", model, str(port)]
     return Contender("bare grpc.aio", "grpc", f"127.0.0.1:{port}", command)
 
 
@@ -90,8 +90,8 @@ def running(contender: Contender) -> Iterator[int | None]:
         return
     process = subprocess.Popen(
         ["taskset", "-c", str(SERVER_CORE), *contender.command],
-        cwd=HERE.parent,
-        env={**os.environ, "PYTHONPATH": str(HERE.parent), **contender.environment},
+        cwd=ROOT,
+        env={**os.environ, **contender.environment},
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -1,6 +1,6 @@
 """A closed-loop gRPC client: so many callers, each asking again as soon as it has its answer.
 
-    python load_grpc.py ADDRESS CALLERS SECONDS < request.bin
+    python -m benchmarks.load_grpc ADDRESS CALLERS SECONDS < request.bin
 
 Prints the count of answers and the seconds that they took. The request is sent as the bytes on
 stdin and answers are not parsed, so that the client costs as little as it can.

@@ -1,6 +1,6 @@
 """The peer that most people write: FastAPI with pydantic models, inference in its thread pool.
 
-MODEL=digits.onnx uvicorn --app-dir benchmarks --http httptools --loop uvloop peer_fastapi:app
+MODEL=digits.onnx uvicorn --http httptools --loop uvloop benchmarks.peer_fastapi:app
 """
 
 import os
@@ -9,7 +9,8 @@ import numpy as np
 import onnxruntime
 from fastapi import FastAPI
 from pydantic import BaseModel
-from session_options import one_thread
+
+from .session_options import one_thread
 
 
 class Tensor(BaseModel):

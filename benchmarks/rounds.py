@@ -7,12 +7,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from contenders import HERE, Contender
-
 from servespec.fixtures import digits_rows
 from servespec.wire import grpc as grpc_wire
 from servespec.wire import rest as rest_wire
 from servespec.wire.messages import InferRequest, Tensor
+
+from .contenders import ROOT, Contender
 
 __all__ = ["LOAD_CORE", "Sample", "measure"]
 
@@ -76,7 +76,7 @@ def _wrk(address: str, seconds: float, folder: Path) -> tuple[int, float]:
 
 def _grpc(address: str, seconds: float, _folder: Path) -> tuple[int, float]:
     request = grpc_wire.encode_request(_request(), raw=True).SerializeToString()
-    command = [sys.executable, str(HERE / "load_grpc.py"), address, str(CALLERS), str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.load_grpc", address, str(CALLERS), str(seconds)]
     count, took = _on_the_load_core(command, request, seconds).split()
     return int(count), float(took)
 
@@ -84,6 +84,7 @@ def _grpc(address: str, seconds: float, _folder: Path) -> tuple[int, float]:
 def _on_the_load_core(command: list[str], given: bytes, seconds: float) -> str:
     result = subprocess.run(
         ["taskset", "-c", str(LOAD_CORE), *command],
+        cwd=ROOT,
         input=given,
         stdout=subprocess.PIPE,
         timeout=seconds + SPARE_SECONDS,

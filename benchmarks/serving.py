@@ -1,6 +1,6 @@
 """How fast is the reference server, beside the least that any server has to do?
 
-    python benchmarks/serving.py [--rounds 5] [--seconds 5] [--plane rest] [--peer NAME=HOST:PORT]
+    python -m benchmarks.serving [--rounds 5] [--seconds 5] [--plane rest] [--peer NAME=HOST:PORT]
 
 Serves the digits classifier, one row FP32 [1,64], to 16 closed-loop callers. Servers run on one
 core, the load on another. The rounds go through all servers in turn, and a ratio compares two
@@ -9,6 +9,7 @@ servers within one round. README.md says how to read the table.
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import shutil
 import statistics
@@ -17,17 +18,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from contenders import SERVER_CORE, Contender, contenders, running
-from rounds import LOAD_CORE, Sample, measure
-
 from servespec.fixtures import build
+
+from .contenders import SERVER_CORE, Contender, contenders, running
+from .rounds import LOAD_CORE, Sample, measure
 
 
 def main() -> int:
     """Measure and print; return the exit code."""
     options = read_options()
     if problem := _missing(options.plane):
-        sys.stderr.write(f"serving.py: {problem}\n")
+        sys.stderr.write(f"benchmarks.serving: {problem}\n")
         return 2
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder) / "models"
@@ -96,7 +97,9 @@ def report(plane: str, samples: Mapping[Contender, Sequence[Sample]]) -> None:
 
 def _missing(plane: str) -> str | None:
     if plane != "grpc" and shutil.which("wrk") is None:
-        return "wrk is not installed; expected it in PATH"
+        return "wrk is not installed: expected it in PATH"
+    if plane != "grpc" and not importlib.util.find_spec("uvicorn"):
+        return "uvicorn is not installed: expected servespec[bench]"
     if {SERVER_CORE, LOAD_CORE} - os.sched_getaffinity(0):
         return f"cores {SERVER_CORE} and {LOAD_CORE} are not both to be had"
     return None

@@ -1,0 +1,1 @@
+"""How fast the reference server is; not a test."""
