@@ -145,11 +145,11 @@ def _(request: ModelInferRequest, response: ModelInferResponse) -> None:
 
 @answer_defect("grpc-raw-bytes-big-endian", breaks=["OIP-GRPC-INF-015/read"])
 def _(request: ModelInferRequest, response: ModelInferResponse) -> None:
-    """Writes the length of the one element among several with the high byte first."""
-    if request.model_name == "identity_bytes" and len(response.outputs[0].shape) > 1:
-        entry = response.raw_output_contents[0] if response.raw_output_contents else b""
-        if entry.startswith(bytes.fromhex("00000000 01000000")):
-            response.raw_output_contents[0] = entry[:4] + bytes.fromhex("00000001") + entry[8:]
+    """In a column of texts, writes the length after an empty one with the high byte first."""
+    column = request.model_name == "identity_bytes" and response.outputs[0].shape[1] == 1
+    for index, entry in enumerate(response.raw_output_contents):
+        if column and entry[:4] == bytes(4) and len(entry) > 4:
+            response.raw_output_contents[index] = entry[:4] + entry[7:3:-1] + entry[8:]
 
 
 @question_defect("grpc-raw-bytes-not-checked", breaks=["OIP-GRPC-INF-015/broken"])

@@ -43,14 +43,6 @@ async def _(_method: str, request: Message, context: Context, answer: Behaviour)
     return response
 
 
-code_defect(
-    "grpc-unknown-model-is-an-argument",
-    ModelNotFound,
-    StatusCode.INVALID_ARGUMENT,
-    breaks=["OIP-GRPC-SVC-005/asked"],
-)
-
-
 @grpc_defect("grpc-unknown-model-ready", breaks=["OIP-GRPC-SVC-005/ready"])
 async def _(method: str, request: Message, context: Context, answer: Behaviour) -> Message:
     """Is ready for whatever name."""
@@ -59,6 +51,12 @@ async def _(method: str, request: Message, context: Context, answer: Behaviour) 
     return await answer(request, context)
 
 
+code_defect(
+    "grpc-unknown-model-is-an-argument",
+    ModelNotFound,
+    StatusCode.INVALID_ARGUMENT,
+    breaks=["OIP-GRPC-SVC-005"],
+)
 code_defect(
     "grpc-bad-argument-unknown",
     InvalidRequest,
