@@ -24,6 +24,8 @@ STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in 
 CONTINUE = STATUS_LINES[100] + b"\r\n"
 CLOSE = b"Connection: close\r\n"
 KEEP_ALIVE = b"Connection: keep-alive\r\n"
+BODILESS = (204, 304)
+LARGE = 64 * 2**10  # bytes from which a body is not copied behind its head
 COMPRESSIBLE = ("application/json", "text/")
 
 
@@ -86,6 +88,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client reads again."""
         self._writable = True
+        self.enter(self.phase)
         self._advance()
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -129,14 +132,17 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     def enter(self, phase: Phase) -> None:
         """Wait for something else, but not for ever."""
         self.phase = phase
+        limits = self.limits
         if phase is Phase.HEAD:
-            self._deadline = self._loop.time() + self.limits.header_timeout
+            self._deadline = self._loop.time() + limits.header_timeout
         elif phase is Phase.BODY:
-            self._deadline = self._loop.time() + self.limits.body_timeout
-        elif phase is Phase.IDLE and self._task is None:
-            self._deadline = self._loop.time() + self.limits.idle_timeout
+            self._deadline = self._loop.time() + limits.body_timeout
+        elif self.incoming or self._task is not None:
+            self._deadline = inf  # it is the handler's turn
+        elif phase is Phase.IDLE:
+            self._deadline = self._loop.time() + limits.idle_timeout
         else:
-            self._deadline = inf
+            self._deadline = self._loop.time() + limits.linger_timeout
 
     def on_body(self, piece: bytes) -> None:
         """A part of the body: it earns time for the next one."""
@@ -242,32 +248,36 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if self._connections.draining and self.phase is Phase.IDLE:
             self.phase = Phase.OVER
         last = self.phase is Phase.OVER and not self.incoming
-        self.transport.write(self.encode(request, response, last))
+        head = self.encode_head(request, response, last)
+        body = b"" if request.method == "HEAD" or response.status in BODILESS else response.body
+        if len(body) < LARGE:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
         self._task = None
         if last:
             self._finish()
         elif self.phase is Phase.IDLE:
-            self.enter(Phase.IDLE)
+            self.enter(Phase.IDLE)  # the client's time begins
 
     def _finish(self) -> None:
         """End the sending, then wait for the client to end: closing at once could reset it."""
-        self._deadline = self._loop.time() + self.limits.linger_timeout
+        self.enter(Phase.OVER)
         if self._ended:
             self.transport.close()
         else:
             self.transport.write_eof()
 
-    def encode(self, request: HttpRequest, response: HttpResponse, last: bool) -> bytes:
-        """The answer as bytes."""
-        body = response.body
-        head = b"%b%b%b%b%b\r\n" % (
+    def encode_head(self, request: HttpRequest, response: HttpResponse, last: bool) -> bytes:
+        """The status line and the header fields."""
+        length = b"Content-Length: %d\r\n" % len(response.body)
+        return b"%b%b%b%b%b\r\n" % (
             STATUS_LINES[response.status],
             self.date(),
             header_lines(response.headers),
-            b"Content-Length: %d\r\n" % len(body) if response.status not in (204, 304) else b"",
+            b"" if response.status in BODILESS else length,
             self.connection(request, last),
         )
-        return head if request.method == "HEAD" or response.status in (204, 304) else head + body
 
     def date(self) -> bytes:
         """The Date header."""

@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import urlsplit, urlunsplit
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -49,16 +50,15 @@ class RequestReader:
         self.incoming: deque[Incoming] = deque()
         self.awaits_continue = False
         self._parser = self.new_parser()
-        self._fresh = False
         self._start()
 
     def _start(self) -> None:
         self._method = ""
         self._target = b""
         self._headers: dict[str, str] = {}
-        self._fields = 0
-        self._head_bytes = 0
-        self._unparsed_head_bytes = 0
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._seen: tuple[int, int] | None = None
+        self._unseen = 0
         self._body: bytes | bytearray = b""
 
     def feed(self, data: bytes) -> None:
@@ -72,10 +72,10 @@ class RequestReader:
 
     def refuse(self, refusal: Refusal) -> None:
         """Read nothing more, and queue the refusal behind what was read before."""
-        self.enter(Phase.OVER)
         self.awaits_continue = False
         method = self._parser.get_method().decode("ascii")
         self.incoming.append(Incoming(HttpRequest(method, "", {}), refusal))
+        self.enter(Phase.OVER)
 
     def _parse(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -92,8 +92,8 @@ class RequestReader:
                 if self.phase is Phase.OVER:
                     break  # what follows `Connection: close` is not looked at
                 raise self.malformed(error) from None
-        if self.phase is Phase.HEAD:
-            self._count_unparsed(len(data))
+        if self.phase in (Phase.HEAD, Phase.BODY):
+            self._bound_unseen(len(data))
 
     def _decline_upgrade(self) -> None:
         """Read on as if no upgrade were offered: llhttp took the body for another protocol's."""
@@ -103,39 +103,36 @@ class RequestReader:
         self._parser = self.new_parser()
         self._parser.feed_data(f"{line} HTTP/{version}\r\n{fields}\r\n".encode("latin-1"))
 
-    def _count_unparsed(self, received: int) -> None:
-        """Bound a field that never ends: llhttp keeps it to itself. The first bytes are shared."""
-        if not self._fresh:
-            self._unparsed_head_bytes += received
-            self.check_head_size(self._unparsed_head_bytes, self._fields)
-        self._fresh = False
+    def _bound_unseen(self, received: int) -> None:
+        """Bound a field or chunk header that never ends: llhttp keeps it to itself until then."""
+        seen = len(self._fields), len(self._body)
+        self._unseen = self._unseen + received if seen == self._seen else 0
+        self._seen = seen
+        self.check_head_size(self._unseen)
 
     # What llhttp calls.
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._start()
-        self._fresh = True
         self.enter(Phase.HEAD)
 
     def on_url(self, piece: bytes) -> None:
         """The target, or a part of it."""
         self._target += piece
-        self._head_bytes += len(piece)
-        if self._head_bytes > self.limits.max_header_bytes:
+        if len(self._target) > self.limits.max_header_bytes:
             raise Refusal(414, f"the target exceeds {self.limits.max_header_bytes} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header field, or a trailer field: counted, and dropped."""
-        self._fields += 1
-        self._head_bytes += len(name) + len(value) + 4
-        self.check_head_size(self._head_bytes, self._fields)
-        if self.phase is Phase.HEAD:
-            self.take_field(self.field_name(name), value.decode("latin-1").strip())
+        """A header field, or a trailer field, which is counted and not looked at."""
+        self._fields.append((name, value))
+        if len(self._fields) > self.limits.max_headers:
+            raise Refusal(431, f"more than {self.limits.max_headers} header fields")
 
     def on_headers_complete(self) -> None:
         """The head is read: refuse what can be refused before the body."""
         self._method = self._parser.get_method().decode("ascii")
+        self._take_fields()
         headers = self._headers
         if self._method == "CONNECT":
             raise Refusal(400, "CONNECT is for proxies, this is a server")
@@ -149,6 +146,16 @@ class RequestReader:
         if "expect" in headers:
             self.check_expectation(headers["expect"])
         self.enter(Phase.BODY)
+
+    def _take_fields(self) -> None:
+        headers = self._headers
+        size = len(self._target)
+        for raw_name, raw_value in self._fields:
+            size += len(raw_name) + len(raw_value) + 4
+            name = self.field_name(raw_name)
+            value = raw_value.decode("latin-1").strip()
+            headers[name] = self.joined(name, headers[name], value) if name in headers else value
+        self.check_head_size(size)
 
     def on_body(self, piece: bytes) -> None:
         """A part of the body, free of chunking."""
@@ -188,24 +195,18 @@ class RequestReader:
 
     def field_name(self, name: bytes) -> str:
         """Names of header fields do not depend on case."""
-        return name.decode("latin-1").lower()
+        return lower_case(name)
 
-    def take_field(self, name: str, value: str) -> None:
+    def joined(self, name: str, first: str, value: str) -> str:
         """A field that comes twice is a list, except Host."""
-        headers = self._headers
-        if name not in headers:
-            headers[name] = value
-        elif name == "host":
+        if name == "host":
             raise Refusal(400, "more than one Host header")
-        else:
-            headers[name] = f"{headers[name]}, {value}"
+        return f"{first}, {value}"
 
-    def check_head_size(self, size: int, fields: int) -> None:
+    def check_head_size(self, size: int) -> None:
         """The head is bounded."""
         if size > self.limits.max_header_bytes:
             raise Refusal(431, f"the header exceeds {self.limits.max_header_bytes} bytes")
-        if fields > self.limits.max_headers:
-            raise Refusal(431, f"more than {self.limits.max_headers} header fields")
 
     def check_host(self, host: str | None) -> None:
         """HTTP/1.1 wants a Host."""
@@ -237,3 +238,9 @@ class RequestReader:
         except ValueError:
             raise Refusal(400, "the target is no URL") from None
         return urlunsplit(("", "", url.path or "/", url.query, ""))
+
+
+@lru_cache(maxsize=512)
+def lower_case(name: bytes) -> str:
+    """The names are ever the same few."""
+    return name.decode("latin-1").lower()

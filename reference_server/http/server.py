@@ -76,7 +76,7 @@ class HttpServer:
         self._server.close()
         for connection in tuple(self._connections.open):
             connection.transport.close()
-        await self._server.wait_closed()
+        await asyncio.sleep(0)  # lets them end
         self._server = self._clock = None
 
     async def _settled(self, seconds: float) -> bool:

@@ -79,6 +79,10 @@ class Client:
         length = int(head.headers.get("content-length", 0))
         return Answer(head.status, head.headers, self._input.read(length))
 
+    def read(self, length: int) -> bytes:
+        """Bytes as they come."""
+        return self._input.read(length)
+
     def rest(self) -> bytes:
         """Everything until the server ends the connection."""
         return self._input.read()

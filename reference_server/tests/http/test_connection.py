@@ -4,11 +4,12 @@ import asyncio
 import socket
 import struct
 import threading
+import time
 from email.utils import parsedate_to_datetime
 
 import pytest
 
-from ...http import Handler, HttpRequest, HttpResponse
+from ...http import Handler, HttpLimits, HttpRequest, HttpResponse
 from .serving import GET, PATIENCE, Client, Served, echo, serving
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -149,6 +150,20 @@ def test_204_has_neither_body_nor_length() -> None:
 
     with serving(nothing) as served:
         assert "content-length" not in served.ask(GET).headers
+
+
+def test_an_answer_may_be_read_as_slowly_as_the_client_likes() -> None:
+    async def large(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, b"x" * 2**24)
+
+    limits = HttpLimits(write_timeout=0.1, idle_timeout=0.1, linger_timeout=0.1)
+    with serving(large, limits) as served, served.connect() as client:
+        client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        length = int(client.head().headers["content-length"])
+        for _ in range(16):
+            assert client.read(length // 16) == b"x" * (length // 16)
+            time.sleep(0.02)  # the slowness that is allowed
+        assert client.rest() == b""
 
 
 def test_a_drain_finishes_what_was_begun_and_says_close() -> None:

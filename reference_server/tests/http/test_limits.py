@@ -1,8 +1,10 @@
 """What a client may not ask of a connection: too much, or too slowly."""
 
+import asyncio
+
 import pytest
 
-from ...http import HttpLimits
+from ...http import HttpLimits, HttpRequest, HttpResponse
 from .conftest import LIMITS
 from .serving import GET, PATIENCE, Served, serving
 
@@ -70,6 +72,14 @@ def test_trailer_fields_count_as_header_fields(served: Served) -> None:
     assert answer.status == 431
 
 
+@pytest.mark.parametrize("endless", [b"0\r\nX: ", b"1;x="], ids=["trailer", "chunk-extension"])
+def test_what_never_ends_between_the_chunks_is_431(served: Served, endless: bytes) -> None:
+    with served.connect() as client:
+        client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n" + endless)
+        client.send(b"x" * 600_000)
+        assert client.answer().status == 431
+
+
 def test_a_target_beyond_the_limit_is_414(served: Served) -> None:
     assert served.ask(b"GET /" + b"x" * 2000 + b" HTTP/1.1\r\nHost: a\r\n\r\n").status == 414
 
@@ -108,6 +118,16 @@ def test_an_idle_connection_is_closed() -> None:
     with serving(limits=HASTY) as served, served.connect() as client:
         assert client.send(GET).answer().status == 200
         assert client.rest() == b""
+
+
+def test_a_handler_may_take_longer_than_any_limit_on_the_client() -> None:
+    async def slow(request: HttpRequest) -> HttpResponse:
+        await asyncio.sleep(0.3)
+        return HttpResponse(200)
+
+    with serving(slow, HASTY) as served, served.connect() as client:
+        client.send(GET + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert [client.answer().status for _ in range(2)] == [200, 200]
 
 
 def test_a_client_that_does_not_read_is_given_up() -> None:
