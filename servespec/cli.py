@@ -14,7 +14,9 @@ from pathlib import Path
 __all__ = ["main"]
 
 Verb = Callable[[argparse.Namespace], int]
-USAGE, SUITE_FAILED = 2, 3
+USAGE, SUITE_FAILED, PYTEST_USAGE = 2, 3, 4
+SIGNALLED = 128
+"""A shell's exit code for what a signal ended: this and its number."""
 
 
 class CommandError(Exception):
@@ -88,13 +90,21 @@ def _judging_options(parser: argparse.ArgumentParser) -> None:
 def _conformance(given: argparse.Namespace) -> int:
     if not (given.target or given.target_url or given.target_grpc):
         raise CommandError("expected --target FILE, --target-url URL or --target-grpc HOST:PORT")
-    return _in_child(_pytest("conformance", given))
+    return _judged(_pytest("conformance", given))
 
 
 def _certify(given: argparse.Namespace) -> int:
     if not given.target:
         raise CommandError("certify: expected --target FILE; `servespec init URL` writes one")
-    return _in_child(_pytest("conformance", given))
+    return _judged(_pytest("conformance", given))
+
+
+def _judged(command: Sequence[str]) -> int:
+    """Runs pytest; its own exit codes become ours, those of the verdicts stay."""
+    code = _in_child(command)
+    if code == PYTEST_USAGE:
+        return USAGE
+    return SUITE_FAILED if SUITE_FAILED < code < SIGNALLED else code
 
 
 def _pytest(suite: str, given: argparse.Namespace) -> list[str]:
@@ -115,11 +125,19 @@ def _pytest(suite: str, given: argparse.Namespace) -> list[str]:
 def _in_child(command: Sequence[str]) -> int:
     """Runs `command` and returns its exit code; it gets what ends us and cleans up after itself."""
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    told: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        told.append(number)
+        if number != signal.SIGINT:  # a terminal sends Ctrl-C to both of us
+            child.send_signal(signal.SIGTERM)
+
     with subprocess.Popen(command, env=environment) as child:
-        # A terminal sends Ctrl-C to both of us; SIGTERM comes to us alone.
-        signal.signal(signal.SIGINT, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, pass_on)
         code = child.wait()
+    if told and code:
+        return SIGNALLED + told[0]
     return code if code >= 0 else SUITE_FAILED
 
 

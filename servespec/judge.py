@@ -1,26 +1,28 @@
 """Turns what pytest saw of a check into a verdict, and the verdicts into a report."""
 
+import signal
+import threading
 import warnings
 from collections import Counter
-from collections.abc import Generator
-from dataclasses import asdict
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 
 import pytest
 
-from servespec.session import Options, Session
+from servespec.session import NotRun, Options, Session
+from servespec.target.environment import InstallError
+from servespec.target.manifest import ManifestError
 from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
 from servespec.target.process import StartError
 from servespec.verdicts.catalogue import CATALOGUE, Level
+from servespec.verdicts.report import Report
 from servespec.verdicts.requirement import Check
 from servespec.verdicts.result import CheckResult
 from servespec.verdicts.summary import verdict_table
 from servespec.verdicts.verdict import Verdict
 
 __all__ = ["Judge"]
-
-
-class NotRun(Exception):
-    """The check was not asked for, or cannot be asked here."""
 
 
 class Gone(Exception):
@@ -32,6 +34,7 @@ class RequirementWarning(pytest.PytestWarning):
 
 
 SKIPPED = {Verdict.NOT_APPLICABLE, Verdict.NOT_RUN}
+USAGE, SUITE_FAILED = 2, 3
 
 
 class Judge:
@@ -44,6 +47,7 @@ class Judge:
         self.results: list[CheckResult] = []
         self.broken: list[str] = []
         self.gone_after: str | None = None
+        self.report: Report | None = None
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str:
         """Prints what will be asked, before the first request."""
@@ -57,12 +61,19 @@ class Judge:
         if report.failed:
             self.broken.append(report.longreprtext)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Lets SIGTERM end the judging as Ctrl-C does: target stopped, report written."""
+        with _unwinding_at_sigterm():
+            return (yield)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Starts the target when first needed; holds back what is not asked for."""
         check = check_of(item)
         if check is None:
             return
+        self._bury()
         if self.gone_after:
             raise Gone(f"target gone after {self.gone_after}")
         if check.kind != "safe" and not self.session.may_intrude:
@@ -70,7 +81,22 @@ class Judge:
         try:
             self.session.begin(check)
         except StartError as error:
-            pytest.exit(f"{self.session.name} cannot be judged: {error}", returncode=3)
+            pytest.exit(f"{self.session.name} cannot be judged: {error}", SUITE_FAILED)
+        except (InstallError, ManifestError) as error:
+            pytest.exit(f"{self.session.name} cannot be judged: {error}", USAGE)
+
+    def _bury(self) -> None:
+        """Blames the last check for a target that died after it, and starts another."""
+        death = self.session.death()
+        if death and self.results and not self.gone_after:
+            last = self.results[-1]
+            sentence = f"the target is gone after it: {death}"
+            self.results[-1] = replace(last, verdict=Verdict.FAIL, sentence=sentence)
+            self._restart(last.check)
+
+    def _restart(self, check: str) -> None:
+        if not self.session.restart():
+            self.gone_after = check
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -86,13 +112,14 @@ class Judge:
         return report
 
     def _result(self, check: Check, call: pytest.CallInfo[None]) -> CheckResult:
-        verdict, sentence = judged(call.excinfo.value if call.excinfo else None)
-        death = self.session.death()
-        if death and not self.gone_after and verdict is not Verdict.ERROR:
-            verdict, sentence = Verdict.FAIL, f"the target is gone: {death}"
-        if death and not self.session.restart():
-            self.gone_after = self.gone_after or check.requirement
+        error = call.excinfo.value if call.excinfo else None
+        verdict, sentence = judged(error)
         evidence, variants = self.session.seen()
+        death = None if self.gone_after else self.session.death()
+        if death:
+            verdict, sentence = Verdict.FAIL, f"the target is gone: {death}"
+        if death or isinstance(error, TargetGone):
+            self._restart(check.key)
         kept = evidence[-1:] if verdict is Verdict.PASS else evidence
         return CheckResult(
             check.key,
@@ -125,20 +152,27 @@ class Judge:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Stops the target, writes the report, sets the exit code that the verdicts call for."""
-        self.session.close()
-        if not self.results:
-            return
-        report = self.session.report(self.results)
-        report.write(self.session.report_dir)
-        self.report = report
-        if not self.session.options.by_default and session.exitstatus in (0, 1):
-            session.exitstatus = report.exit_code
+        try:
+            if self.results:
+                self.report = self.session.report(self.results)
+        finally:
+            self.session.close()
+        if self.report:
+            self.report.write(self.session.report_dir)
+        if not self.session.options.by_default:
+            session.exitstatus = self._exit_code(session.exitstatus)
+
+    def _exit_code(self, pytests: int) -> int:
+        """What the verdicts call for, unless the run did not come to its end."""
+        if self.broken:
+            return SUITE_FAILED
+        return self.report.exit_code if self.report and pytests in (0, 1) else pytests
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Prints the table by profile."""
         for text in self.broken:
             terminalreporter.write_line(text)
-        if self.results:
+        if self.report:
             terminalreporter.write_line("")
             terminalreporter.write_line(verdict_table(self.report))
             terminalreporter.write_line(f"report: {self.session.report_dir}/report.html")
@@ -174,6 +208,18 @@ def judged(error: BaseException | None) -> tuple[Verdict, str]:
         # Hypothesis saw it fail, and not again: once is enough.
         return Verdict.FAIL, f"on some tries: {_sentence(error.exceptions[0])}"
     return Verdict.ERROR, f"{type(error).__name__}: {_sentence(error)}"
+
+
+@contextmanager
+def _unwinding_at_sigterm() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _sentence(error: BaseException) -> str:

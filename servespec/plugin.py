@@ -52,9 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if config.option.target or config.option.target_url or config.option.target_grpc:
         from .judge import Judge
-        from .session import Options
+        from .session import MISTAKES, Options
 
-        judge = Judge(Options.from_pytest(config.option))
+        try:
+            judge = Judge(Options.from_pytest(config.option))
+        except MISTAKES as error:
+            raise pytest.UsageError(str(error)) from None
         config.pluginmanager.register(judge, Judge.NAME)
 
 

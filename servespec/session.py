@@ -3,7 +3,6 @@
 import argparse
 import platform
 import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,18 +18,19 @@ from servespec.target.defects import DefectSwitch
 from servespec.target.environment import interpreter
 from servespec.target.environment import version as version_of
 from servespec.target.leftovers import current_run
-from servespec.target.manifest import Manifest, load
-from servespec.target.outcomes import NotApplicable, Untestable
-from servespec.target.process import TargetProcess
+from servespec.target.manifest import Manifest, ManifestError, load
+from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
+from servespec.target.process import StartError, TargetProcess
+from servespec.target.readiness import connects
 from servespec.target.target import FixtureBinding, Target
-from servespec.verdicts.baseline import Baseline
-from servespec.verdicts.catalogue import CATALOGUE
+from servespec.verdicts.baseline import Baseline, BaselineError
+from servespec.verdicts.catalogue import CATALOGUE, Level
 from servespec.verdicts.profile import PROFILES
 from servespec.verdicts.report import Report, SuiteInfo, TargetInfo
 from servespec.verdicts.requirement import Check
 from servespec.verdicts.result import CheckResult
 
-__all__ = ["Options", "Session", "UsageError"]
+__all__ = ["MISTAKES", "NotRun", "Options", "Session", "UsageError"]
 
 EXTENSIONS = {"binary": "binary_tensor_data"}
 """The name under which a server lists the extension that a profile judges."""
@@ -40,10 +40,19 @@ class UsageError(Exception):
     """What the user asked for cannot be: one line that says what was expected. Exit code 2."""
 
 
+MISTAKES = (UsageError, ManifestError, BaselineError)
+"""What the user can mend, each told in one line."""
+
+
+class NotRun(Exception):
+    """The check was not asked for, or cannot be asked here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to judge, how far to go, where to write."""
+    """What to judge, how far to go, where to write; `command` asks for the same again."""
 
+    command: str
     manifest: Manifest
     profiles: tuple[str, ...]
     intrusive: bool
@@ -63,6 +72,7 @@ class Options:
         beside = manifest.folder / "baseline.toml"
         known = Path(given.baseline) if given.baseline else beside
         return cls(
+            command=_command(given),
             manifest=manifest,
             profiles=tuple(named),
             intrusive=given.intrusive,
@@ -71,6 +81,18 @@ class Options:
             defects_switch=given.defects_switch,
             by_default=getattr(given, "target_by_default", False),
         )
+
+
+def _command(given: argparse.Namespace) -> str:
+    """The command line that a reader can paste to repeat the run."""
+    started = given.target and not (given.target_url or given.target_grpc)
+    words = ["servespec", "certify" if started else "conformance"]
+    for name in ("target", "target_url", "target_grpc", "baseline"):
+        if value := getattr(given, name):
+            words += [f"--{name.replace('_', '-')}", value]
+    for name in given.profile or ():
+        words += ["--profile", name]
+    return shlex.join(words + (["--intrusive"] if given.intrusive else []))
 
 
 def _manifest(given: argparse.Namespace) -> Manifest:
@@ -106,12 +128,14 @@ class Session:
         """The judged server: started if the target file says how, reached by URL otherwise.
 
         Raises:
-            StartError: it does not become ready.
+            StartError: it does not become ready, or nothing listens at its address.
             InstallError: the environment that it asks for cannot be made.
         """
         manifest = self.options.manifest
         if manifest.start is not None:
             self.process = self._started(manifest)
+        else:
+            _must_listen(manifest)
         target = Target(
             self.process.rest if self.process else manifest.target.rest,
             self.process.grpc if self.process else manifest.target.grpc,
@@ -160,7 +184,7 @@ class Session:
         """The protocol extensions that the target lists; none where its metadata is no answer."""
         try:
             return tuple(sorted(self.target.extensions))
-        except (AssertionError, Untestable):
+        except (AssertionError, Untestable, TargetGone):
             return ()
 
     @cached_property
@@ -174,13 +198,24 @@ class Session:
 
         Raises:
             NotApplicable: the check's profile is neither claimed nor detected.
+            NotRun: a check against its defect that has none and needs none.
+            LookupError: a check against its defect that has none.
         """
         profile = CATALOGUE[check.requirement].profile
         if profile not in self.claimed:
             raise NotApplicable(f"the profile {profile} is neither claimed nor detected")
-        self.target.begin(check.key)
         if self.defects:
-            self.defects.set(self.defects.breaking(check.key, check.requirement))
+            self.defects.set(self._defect(self.defects, check))
+        self.target.begin(check.key)
+
+    @staticmethod
+    def _defect(switch: DefectSwitch, check: Check) -> str:
+        try:
+            return switch.breaking(check.key, check.requirement)
+        except LookupError:
+            if CATALOGUE[check.requirement].level is Level.INFO:
+                raise NotRun("it records a variant, no defect breaks it") from None
+            raise
 
     def seen(self) -> tuple[list[Any], Mapping[str, str]]:
         """The exchanges of the check, oldest first, and the variants that it recorded."""
@@ -191,11 +226,14 @@ class Session:
         return self.process.alive() if self.process else None
 
     def restart(self) -> bool:
-        """Starts a dead target again for the next check; False where only a URL is known."""
+        """Starts a dead target again for the next check; False where that cannot be done."""
         if self.process is None:
             return False
         self.target.close()
-        self.process.restart()
+        try:
+            self.process.restart()
+        except StartError:
+            return False
         return True
 
     def close(self) -> None:
@@ -215,7 +253,7 @@ class Session:
                 seed="derandomized",
                 started=self._began,
                 seconds=round(time.time() - self._began, 3),
-                command=shlex.join(["servespec", "certify", *sys.argv[1:]]),
+                command=self.options.command,
             ),
             target=TargetInfo(
                 name=self.name,
@@ -234,3 +272,9 @@ class Session:
             },
             baseline=self.options.baseline,
         )
+
+
+def _must_listen(manifest: Manifest) -> None:
+    for address in filter(None, (manifest.target.rest, manifest.target.grpc)):
+        if why := connects(address):
+            raise StartError(f"nothing listens at {address}: {why}")

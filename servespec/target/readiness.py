@@ -1,12 +1,13 @@
 """Whether a server that was just started answers, and whether it is really that server."""
 
+import socket
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
 from . import procfs
 from .connection import Tls
 
-__all__ = ["Stranger", "answers_grpc", "answers_rest", "listens", "port_of"]
+__all__ = ["Stranger", "answers_grpc", "answers_rest", "connects", "listens", "port_of"]
 
 SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 TRUE = b"\x08\x01"  # ServerReadyResponse with ready (field 1) true
@@ -21,6 +22,18 @@ def port_of(address: str) -> int:
     """The port of a URL or of host:port."""
     parts = urlsplit(address if "//" in address else f"//{address}")
     return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def connects(address: str) -> str | None:
+    """Opens a connection to a URL or host:port; None when it opens, otherwise why it does not."""
+    host = urlsplit(address if "//" in address else f"//{address}").hostname
+    try:
+        socket.create_connection((host or "", port_of(address)), SECONDS).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    except UnicodeError:
+        return "it is no name of a host"
+    return None
 
 
 def listens(port: int, own: Callable[[], Collection[procfs.Process]]) -> bool:
