@@ -166,6 +166,16 @@ def test_an_answer_may_be_read_as_slowly_as_the_client_likes() -> None:
         assert client.rest() == b""
 
 
+def test_head_of_a_large_answer_has_no_body() -> None:
+    async def large(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, b"x" * 2**20)
+
+    with serving(large) as served, served.connect() as client:
+        client.send(b"HEAD / HTTP/1.0\r\n\r\n")
+        assert client.head().headers["content-length"] == str(2**20)
+        assert client.rest() == b""
+
+
 def test_a_drain_finishes_what_was_begun_and_says_close() -> None:
     gate = Gate()
     with serving(gate) as served, served.connect() as client, served.connect() as idle:
