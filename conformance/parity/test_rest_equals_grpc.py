@@ -32,9 +32,8 @@ def test_the_server_is_described_alike(both: Target) -> None:
     rest = both.rest.get("/v2").must_succeed()
     grpc = both.grpc.call("ServerMetadata", pb.ServerMetadataRequest()).must_succeed().message
 
-    said = {name: rest.answer(name) for name in ("name", "version", "extensions")}
-    said["extensions"] = sorted(said["extensions"])
-    answered = {"name": grpc.name, "version": grpc.version, "extensions": sorted(grpc.extensions)}
+    said = [rest.answer("name"), rest.answer("version"), _names(rest, "extensions")]
+    answered = [grpc.name, grpc.version, sorted(grpc.extensions)]
     assert said == answered, f"REST says {said}, gRPC {answered}"
 
 
@@ -52,14 +51,24 @@ def test_a_model_is_described_alike(both: Target, fixture: str) -> None:
 
 
 def _of_rest(exchange: Exchange) -> list[Any]:
-    """Name, platform, versions and tensors; REST may leave out the last three."""
     tensors = [
-        (what, one.get("name"), one.get("datatype"), one.get("shape"))
+        (what, *map(one.get, ("name", "datatype", "shape"))) if isinstance(one, dict) else one
         for what in ("inputs", "outputs")
-        for one in (exchange.answer(what) if exchange.has(what) else [])
+        for one in _listed(exchange, what)
     ]
-    versions = exchange.answer("versions") if exchange.has("versions") else []
-    return [exchange.answer("name"), exchange.answer("platform"), sorted(versions), tensors]
+    versions = _names(exchange, "versions")
+    return [exchange.answer("name"), exchange.answer("platform"), versions, tensors]
+
+
+def _names(exchange: Exchange, member: str) -> list[str]:
+    return sorted(map(str, _listed(exchange, member)))
+
+
+def _listed(exchange: Exchange, member: str) -> list[Any]:
+    """A list of the answer; what is left out, or null, is what gRPC sends as no elements."""
+    value = exchange.answer(member) if exchange.has(member) else None
+    assert isinstance(value, list | None), f"{member} is {value!r}, not a list"
+    return value or []
 
 
 def _of_grpc(message: Any) -> list[Any]:
