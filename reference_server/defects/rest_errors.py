@@ -126,6 +126,7 @@ async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
 @rest_defect("files-shown", breaks=["OIP-REST-ERR-014"])
 async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
     response = await answer(request)
-    if response.status == 500 or request.target == "/v2/absent":
+    misread = isinstance(_first_input(request).get("shape"), str)
+    if misread or response.status == 500 or request.target == "/v2/absent":
         return with_json(response, {"error": "raised in /opt/server/models/session.py"})
     return response
