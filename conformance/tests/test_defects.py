@@ -1,0 +1,46 @@
+"""Every check is seen to fail: it must catch the reference server's defect that is made for it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from servespec.verdicts.catalogue import CATALOGUE, Level
+from servespec.verdicts.report import read
+from servespec.verdicts.result import CheckResult
+from servespec.verdicts.verdict import Verdict
+
+from .checks import SUITE, written_checks
+from .defective import defective
+
+pytestmark = pytest.mark.timeout(600)  # the first test waits for the whole judging
+SECONDS = 540
+CHECKS = sorted(written.check.key for written in written_checks())
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[CheckResult]]:
+    """What each check says of the server with its defect switched on."""
+    folder = tmp_path_factory.mktemp("report")
+    command = [sys.executable, "-m", "pytest", "--pyargs", SUITE, "-p", "servespec.plugin", "-q"]
+    command += ["-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={Path.cwd()}", "--tb=no"]
+    with defective() as server:
+        options = [*server.options, "--defects-switch", server.switch, "--report-dir", str(folder)]
+        environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        subprocess.run(command + options, env=environment, check=False, timeout=SECONDS)
+    results: dict[str, list[CheckResult]] = {}
+    for result in read(folder / "reference" / "conformance.json").checks:
+        results.setdefault(result.check, []).append(result)
+    return results
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_fails_under_its_defect(check: str, found: Mapping[str, list[CheckResult]]) -> None:
+    results = found[check]
+    verdict = Verdict.worst([result.verdict for result in results])
+    records = CATALOGUE[results[0].requirement].level is Level.INFO
+    if not (records and verdict is Verdict.NOT_RUN):
+        assert verdict is Verdict.FAIL, "; ".join(result.sentence for result in results)
