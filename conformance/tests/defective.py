@@ -45,25 +45,29 @@ def defective() -> Iterator[Defective]:
     run = current_run()  # what is started from here on cannot outlive us
     with TemporaryDirectory(dir=run.folder) as folder:
         build(Path(folder))
-        with subprocess.Popen(
-            [*COMMAND, "--models", folder], stdout=subprocess.PIPE, text=True
-        ) as process:
+        log = Path(folder, "server.log")
+        with (
+            log.open("w") as errors,
+            subprocess.Popen(
+                [*COMMAND, "--models", folder], stdout=subprocess.PIPE, stderr=errors, text=True
+            ) as process,
+        ):
             try:
-                yield _ready(process)
+                yield _ready(process, log)
             finally:
                 _stop(process)
 
 
-def _ready(process: "subprocess.Popen[str]") -> Defective:
+def _ready(process: "subprocess.Popen[str]", log: Path) -> Defective:
     line = process.stdout.readline() if process.stdout else ""
     doors = dict(door.split("=") for door in line.split() if "=" in door)
     if "defects" not in doors:
-        raise RuntimeError(f"expected the server to say where it listens, it said {line!r}")
+        raise RuntimeError(f"the reference server does not start: {log.read_text()}")
     rest, switch = f"http://{doors['http']}", f"http://{doors['defects']}"
     deadline = time.monotonic() + READY_SECONDS
     while missing := answers_rest(rest, "/v2/health/ready", {}, None):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the reference server is not ready: {missing}")
+            raise RuntimeError(f"the reference server is not ready: {missing}; {log.read_text()}")
     return Defective(rest, doors["grpc"], switch)
 
 
