@@ -23,7 +23,7 @@ LEAK = re.compile(
     r"(?<![\w.:/])/(?:usr|home|opt|var|etc|tmp|root|app|srv|mnt|proc|work|workspace|build|lib)/\w"
     r"|\b[A-Z]:\\\w"  # paths of Windows
     r"|Traceback \(most recent|File \"[^\"]+\", line \d|\bat java\."
-    r"|[\w./-]+\.(?:py|cc|cpp|h|go|rs|java):\d"  # a line of a source file
+    r"|[\w./-]+\.py:\d"  # a line of source; those of compiled code lie on another machine
     r"|\b(?:PATH|HOME|PWD|USER|HOSTNAME|LD_LIBRARY_PATH|PYTHONPATH)="
 )
 
