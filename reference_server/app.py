@@ -4,20 +4,17 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import metadata
-
-from grpc.aio import Server
 
 from servespec.wire.messages import ServerMetadata
 
-from .errors import StartupError
-from .grpc import Answer, GrpcDoor, new_server
+from .doors import Behaviour, Doors
+from .grpc import GrpcDoor, new_server
 from .health import Health
-from .http import Handler, HttpLimits, HttpProtocol, HttpServer, ProtocolFactory
+from .http import HttpLimits, HttpProtocol, HttpServer
 from .lifecycle import Lifecycle, Phase
 from .loading import Loader
-from .repository import Repository, find_models
+from .repository import find_models
 from .rest import RestDoor
 from .runtime import usable_providers
 from .service import Service
@@ -32,16 +29,6 @@ _ENGINE_SECONDS = 5.0
 """How long an engine may take to end after its last caller has left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How the server answers at each door."""
-
-    rest: Handler
-    inference: Mapping[str, Answer]
-    check: Answer
-    protocol: ProtocolFactory
-
-
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, then finish the work in flight; return the exit code.
 
@@ -50,13 +37,8 @@ async def serve(settings: Settings) -> int:
             to be had.
     """
     stop = _stop_signal()
-    loader = Loader(
-        usable_providers(settings.providers, strict=settings.strict_providers),
-        settings.strict_providers and settings.providers == "cuda",
-        settings.intra_op_threads,
-        settings.instances,
-    )
     repository = find_models(settings.models)
+    loader = _loader(settings)
     lifecycle = Lifecycle()
     health = Health(lifecycle)
     service = Service(_METADATA, repository, lifecycle)
@@ -64,51 +46,22 @@ async def serve(settings: Settings) -> int:
     switch = None
     if settings.defects_port is not None:
         behaviour, switch = _defective(behaviour, settings.defects_port)
-
-    http = HttpServer(
-        behaviour.rest,
-        HttpLimits(max_body_bytes=settings.max_body_bytes),
-        host=settings.host,
-        port=settings.http_port,
-        protocol=behaviour.protocol,
+    doors = Doors(
+        settings.host,
+        settings.grpc_port,
+        _http_server(settings, behaviour),
+        new_server(behaviour.inference, behaviour.check, health.watch, settings.max_body_bytes),
+        switch,
     )
-    grpc = new_server(behaviour.inference, behaviour.check, health.watch, settings.max_body_bytes)
-    doors = {
-        "http": await _open_http(http, settings.host),
-        "grpc": await _open_grpc(grpc, settings.host, settings.grpc_port),
-    }
-    if switch is not None:
-        doors["defects"] = await _open_http(switch, "127.0.0.1")
-    _announce(doors)
+
+    _announce(await doors.open())
     try:
-        return await _live(loader, repository, lifecycle, stop, settings.exit_on_load_failure)
+        loading = asyncio.create_task(loader.load(repository))
+        return await _live(loading, lifecycle, stop, settings.exit_on_load_failure)
     finally:
         await lifecycle.enter(Phase.STOPPING)
-        grace = settings.grace_seconds
-        await asyncio.gather(http.drain(grace), grpc.stop(grace))
+        await doors.close(settings.grace_seconds)
         await asyncio.to_thread(repository.close, _ENGINE_SECONDS)
-
-
-async def _live(
-    loader: Loader,
-    repository: Repository,
-    lifecycle: Lifecycle,
-    stop: asyncio.Event,
-    exit_on_load_failure: bool,
-) -> int:
-    """Load, become ready, wait for the end; return the exit code."""
-    loading = asyncio.create_task(loader.load(repository))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not loading.done():
-        loading.cancel()
-    elif await loading:
-        await lifecycle.enter(Phase.READY)
-    elif exit_on_load_failure:
-        stopping.cancel()
-        return 1
-    await stopping
-    return 0
 
 
 def _stop_signal() -> asyncio.Event:
@@ -118,8 +71,14 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
+def _loader(settings: Settings) -> Loader:
+    strict = settings.strict_providers and settings.providers == "cuda"
+    providers = usable_providers(settings.providers, strict=strict)
+    return Loader(providers, strict, settings.intra_op_threads, settings.instances)
+
+
 def _defective(behaviour: Behaviour, port: int) -> tuple[Behaviour, HttpServer]:
-    """Put the deliberate defects around every door, and a switch for them at one of its own."""
+    """Put the deliberate defects around all behaviour, and a switch for them at a door."""
     from .defects import DefectSwitch
 
     switch = DefectSwitch()
@@ -131,31 +90,35 @@ def _defective(behaviour: Behaviour, port: int) -> tuple[Behaviour, HttpServer]:
     return Behaviour(rest, inference, check, switch.protocol), switch.server(port)
 
 
-async def _open_http(server: HttpServer, host: str) -> str:
-    try:
-        await server.start()
-    except OSError as error:
-        raise StartupError(f"cannot listen on {_address(host, server.port)}: {error}") from error
-    return _address(host, server.port)
+def _http_server(settings: Settings, behaviour: Behaviour) -> HttpServer:
+    return HttpServer(
+        behaviour.rest,
+        HttpLimits(max_body_bytes=settings.max_body_bytes),
+        host=settings.host,
+        port=settings.http_port,
+        protocol=behaviour.protocol,
+    )
 
 
-async def _open_grpc(server: Server, host: str, port: int) -> str:
-    try:
-        bound = server.add_insecure_port(_address(host, port))
-    except RuntimeError as error:
-        raise StartupError(
-            f"cannot listen on {_address(host, port)}: in use, or not to be had"
-        ) from error
-    await server.start()
-    return _address(host, bound)
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _announce(doors: Mapping[str, str]) -> None:
+def _announce(addresses: Mapping[str, str]) -> None:
     """Say where the doors are, in one line that a program can read."""
-    line = " ".join(f"{name}={address}" for name, address in doors.items())
+    line = " ".join(f"{door}={address}" for door, address in addresses.items())
     sys.stdout.write(f"servespec reference server: {line}\n")
     sys.stdout.flush()
+
+
+async def _live(
+    loading: "asyncio.Task[bool]", lifecycle: Lifecycle, stop: asyncio.Event, must_load: bool
+) -> int:
+    """Become ready when all is loaded, wait for the end; return the exit code."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not loading.done():
+        loading.cancel()
+    elif await loading:
+        await lifecycle.enter(Phase.READY)
+    elif must_load:
+        stopping.cancel()
+        return 1
+    await stopping
+    return 0

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import json
 
 from servespec.wire import rest as wire
-from servespec.wire.messages import InferRequest
+from servespec.wire.messages import InferRequest, InferResponse
 
 from .errors import InvalidRequest
 from .http import HttpRequest, HttpResponse
@@ -20,6 +20,7 @@ __all__ = ["RestDoor"]
 _JSON = ("Content-Type", "application/json")
 _BINARY = ("Content-Type", "application/octet-stream")
 _HEADER_LENGTH = "Inference-Header-Content-Length"
+_HEADER_LENGTH_KEY = _HEADER_LENGTH.lower()
 _READ = ("GET", "HEAD")
 
 
@@ -88,8 +89,7 @@ class RestDoor:
             return unreadable
         asked = wire.decode_request(name, version, request.body, header_length=header_length)
         answer = await self._service.infer(asked)
-        names = [output.name for output in answer.outputs]
-        body, length = wire.encode_response(answer, _binary_outputs(asked, names))
+        body, length = wire.encode_response(answer, _binary_outputs(asked, answer))
         if length is None:
             return HttpResponse(200, body, (_JSON,))
         return HttpResponse(200, body, (_BINARY, (_HEADER_LENGTH, str(length))))
@@ -134,7 +134,7 @@ def _decoded(segment: str) -> str:
 
 
 def _header_length(headers: Mapping[str, str]) -> int | None:
-    text = headers.get(_HEADER_LENGTH.lower())
+    text = headers.get(_HEADER_LENGTH_KEY)
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
@@ -158,10 +158,13 @@ def _unreadable(content_type: str | None, header_length: int | None) -> HttpResp
     return None
 
 
-def _binary_outputs(request: InferRequest, names: list[str]) -> frozenset[str]:
-    said = {output.name: output.binary for output in request.outputs}
+def _binary_outputs(request: InferRequest, answer: InferResponse) -> frozenset[str]:
+    """Return the outputs to send as bytes: what an output says of itself wins over the default."""
     default = request.binary_output
-    return frozenset(name for name in names if (default if said.get(name) is None else said[name]))
+    if request.outputs:
+        said = ((output.name, output.binary) for output in request.outputs)
+        return frozenset(name for name, binary in said if (default if binary is None else binary))
+    return frozenset(output.name for output in answer.outputs) if default else frozenset()
 
 
 def _other_method(method: str, route: Route) -> HttpResponse:

@@ -68,8 +68,8 @@ class Service:
 
 def _answer(request: InferRequest, model: Model, work: Work, tensors: Tensors) -> InferResponse:
     signature = model.signature.outputs
-    outputs = tuple(
+    outputs = [
         Tensor(name, signature[name].datatype, array)
         for name, array in zip(work.outputs, tensors, strict=True)
-    )
-    return InferResponse(model.name, model.version, outputs, request.id)
+    ]
+    return InferResponse(model.name, model.version, tuple(outputs), request.id)

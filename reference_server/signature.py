@@ -90,9 +90,9 @@ class Signature:
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    return len(shape) == len(expected) and all(
-        wanted in (-1, size) for size, wanted in zip(shape, expected, strict=True)
-    )
+    if len(shape) != len(expected):
+        return False
+    return all(wanted in (-1, size) for size, wanted in zip(shape, expected, strict=True))
 
 
 def _must_agree(dimension: SharedDimension, tensors: Mapping[str, np.ndarray]) -> None:
