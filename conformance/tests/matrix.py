@@ -138,7 +138,7 @@ def _profile(check: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("matrix", description=__doc__)
-    parser.add_argument("--profile", action="append", default=[], choices=PROFILES)
+    parser.add_argument("--profile", action="append", default=[], choices=PROFILES, metavar="NAME")
     parser.add_argument("--defect", action="append", default=[], metavar="NAME")
     return parser
 
