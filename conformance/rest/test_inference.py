@@ -116,22 +116,23 @@ def test_the_response_names_the_model(target: Target) -> None:
 @requirement("OIP-REST-INFER-008")
 def test_the_response_names_the_version_that_ran(target: Target) -> None:
     """A client can tell which version of a model an answer is from."""
-    asked = request(tensor("x", "FP32", [1, 1], [0.0]))
-    metadata = target.rest.get(target.rest.model_path("constant", "")).must_succeed().json()
-    exchange = target.rest.infer("constant", asked, version="").must_succeed()
+    ask = partial(target.rest.infer, "constant", request(SCALAR))
+    metadata = target.rest.get(target.rest.model_path("constant", "")).must_succeed()
+    versions = metadata.answer("versions") if metadata.has("versions") else []
+    listed = [version for version in versions or () if isinstance(version, str)]
 
-    named = exchange.answer("model_version") if exchange.has("model_version") else None
-    listed = metadata.get("versions") or ([] if named is None else [named])
-    by_version = {
-        version: target.rest.infer("constant", asked, version=version) for version in listed
-    }
-    for version, answer in by_version.items():
-        ran = answer.must_succeed().answer("model_version")
-        assert ran == version, f"version {version!r} was asked, {ran!r} is said to have run"
-    if by_version:
-        assert named in by_version, f"{named!r} is said to have run; there are {[*by_version]}"
-        ran = by_version[named].values("y")
-        assert exchange.values("y") == ran, f"the answer is not that of version {named!r}"
+    exchange = ask(version="").must_succeed()
+    ran = exchange.answer("model_version") if exchange.has("model_version") else None
+    if ran is None and not listed:
+        return  # a server without versions; whether it may say null is OIP-REST-INFER-009
+    known = listed or [str(ran)]
+    assert ran in known, f"{ran!r} is said to have run; the versions are {known}"
+    for version in known:
+        answer = ask(version=version).must_succeed()
+        named = answer.answer("model_version")
+        assert named == version, f"version {version!r} was asked, {named!r} is said to have run"
+        same = version != ran or answer.values("y") == exchange.values("y")
+        assert same, f"the answer is not that of version {ran!r}, which is said to have run"
 
 
 @requirement("OIP-REST-INFER-009")
