@@ -80,28 +80,34 @@ class RequestReader:
     def _parse(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            try:
-                self._parser.feed_data(rest)
-                break
-            except HttpParserUpgrade as upgrade:
-                rest = rest[upgrade.args[0] :]
-                self._decline_upgrade()
-            except HttpParserCallbackError as error:
-                raise error.__context__ or error from None
-            except HttpParserError as error:
-                if self.phase is Phase.OVER:
-                    break  # what follows `Connection: close` is not looked at
-                raise self.malformed(error) from None
+            rest = self._parse_some(rest)
         if self.phase in (Phase.HEAD, Phase.BODY):
             self._bound_unseen(len(data))
 
-    def _decline_upgrade(self) -> None:
-        """Read on as if no upgrade were offered: llhttp took the body for another protocol's."""
+    def _parse_some(self, data: memoryview) -> memoryview:
+        """Parse, and return what follows an upgrade that was offered and declined."""
+        rest = data[:0]
+        try:
+            self._parser.feed_data(data)
+            return rest
+        except HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+        except HttpParserCallbackError as error:
+            raise error.__context__ or error from None
+        except HttpParserError as error:
+            if self.phase is Phase.OVER:
+                return rest  # what follows `Connection: close` is not looked at
+            raise self.malformed(error) from None
+        self._parse_some(self._head_without_upgrade())
+        return rest
+
+    def _head_without_upgrade(self) -> memoryview:
+        """Start the request again: llhttp took its body for another protocol's."""
         line = f"{self._method} {self._target.decode('latin-1')}"
         fields = "".join(f"{k}: {v}\r\n" for k, v in self._headers.items() if k != "upgrade")
         version = self._parser.get_http_version()
         self._parser = self.new_parser()
-        self._parser.feed_data(f"{line} HTTP/{version}\r\n{fields}\r\n".encode("latin-1"))
+        return memoryview(f"{line} HTTP/{version}\r\n{fields}\r\n".encode("latin-1"))
 
     def _bound_unseen(self, received: int) -> None:
         """Bound a field or chunk header that never ends: llhttp keeps it to itself until then."""

@@ -159,3 +159,8 @@ def test_an_offered_upgrade_is_declined_and_its_body_is_read(served: Served) -> 
         client.send(offer + offer + GET)
         bodies = [client.answer().json["body"] for _ in range(3)]
     assert bodies == ["abc", "abc", ""]
+
+
+def test_a_request_that_offers_an_upgrade_is_held_to_the_same_rules(served: Served) -> None:
+    offer = b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert served.ask(offer).status == 400
