@@ -180,7 +180,7 @@ def test_a_server_without_the_extension_refuses_bytes(target: Target) -> None:
     if EXTENSION in (target.rest.get("/v2").must_succeed().json().get("extensions") or []):
         raise NotApplicable(f"the metadata lists {EXTENSION}")
     x = target.fixture("identity_fp32").tensor("x")
-    exchange = target.rest.infer("identity_fp32", **binary_request(x, "FP32", COLUMN, PAIR))
+    exchange = target.rest.infer("identity_fp32", **binary_request(x, "FP32", (1, 2), PAIR))
     if exchange.must_answer_at_all().status == 200:
         came = exchange.array("y").ravel().tolist()
         assert came == [1.0, 2.0], f"the bytes of [1, 2] are neither refused nor read: {came}"

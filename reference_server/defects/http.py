@@ -10,7 +10,7 @@ from ..http.reader import Phase, Refusal
 from .registry import http_defect
 
 LIVE = "/v2/health/live"
-LENGTH = re.compile(rb"Content-Length: \d+\r\n")
+LENGTH = re.compile(rb"\r\nContent-Length: \d+")
 
 
 @http_defect("connection-of-one-request", breaks=["HTTP-001/keep-alive"])
