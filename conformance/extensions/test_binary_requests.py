@@ -165,9 +165,9 @@ def test_a_raw_request_is_one_tensor_of_batch_one(target: Target) -> None:
     """A client without a JSON library sends a file, and receives one."""
     headers = {"Content-Type": OCTETS, LENGTH: "0"}
     exchange = target.rest.infer("identity_fp32", PAIR, headers=headers, fresh=True)
-    served = exchange.must_not_crash().status == 200
+    served = exchange.must_answer_at_all().status == 200
     if not served and not target.claim("binary", "raw", default=False):
-        raise NotApplicable(f"raw binary requests are refused with {exchange.status}")
+        raise NotApplicable(f"raw binary requests are answered {exchange.status}")
 
     assert is_binary(exchange, "y"), "the output of a raw request is not binary"
     came = exchange.array("y").tolist()
