@@ -30,6 +30,7 @@ def main() -> int:
     if problem := _missing(options.plane):
         sys.stderr.write(f"benchmarks.serving: {problem}\n")
         return 2
+    busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder) / "models"
         build(models, ["digits_fp32"])
@@ -39,6 +40,7 @@ def main() -> int:
             if options.plane in ("both", each.plane)
         ]
         samples = play(asked, options.rounds, options.seconds, Path(folder))
+    sys.stdout.write(f"load average at the start: {busy:.1f}\n\n")
     for plane in ("rest", "grpc"):
         report(plane, {each: found for each, found in samples.items() if each.plane == plane})
     return 0

@@ -95,7 +95,7 @@ class RestDoor:
         return HttpResponse(200, body, (_BINARY, (_HEADER_LENGTH, str(length))))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def find_route(target: str) -> Route | None:
     """Return where a request target leads, None for nowhere.
 
