@@ -21,7 +21,7 @@ from servespec.target.leftovers import current_run
 from servespec.target.manifest import Manifest, ManifestError, load
 from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
 from servespec.target.process import StartError, TargetProcess
-from servespec.target.readiness import connects
+from servespec.target.readiness import connect
 from servespec.target.target import FixtureBinding, Target
 from servespec.verdicts.baseline import Baseline, BaselineError
 from servespec.verdicts.catalogue import CATALOGUE, Level
@@ -148,7 +148,7 @@ class Session:
             claims=manifest.claims,
             headers=manifest.headers(),
             tls=manifest.tls(),
-            alive=self.death,
+            alive=self._absence,
         )
         self._open.callback(target.close)
         return target
@@ -225,6 +225,19 @@ class Session:
         """None while the started target lives, otherwise how it died; a URL's is not known here."""
         return self.process.alive() if self.process else None
 
+    def _absence(self) -> str | None:
+        """None while the target is there; asked when an exchange broke off."""
+        if self.process:
+            return self.process.alive()
+        for address in _addresses(self.options.manifest):
+            try:
+                connect(address)
+            except ConnectionRefusedError:
+                return f"nothing listens at {address} any more"
+            except OSError:  # too busy to accept is not gone
+                continue
+        return None
+
     def restart(self) -> bool:
         """Starts a dead target again for the next check; False where that cannot be done."""
         if self.process is None:
@@ -275,6 +288,13 @@ class Session:
 
 
 def _must_listen(manifest: Manifest) -> None:
-    for address in filter(None, (manifest.target.rest, manifest.target.grpc)):
-        if why := connects(address):
-            raise StartError(f"nothing listens at {address}: {why}")
+    for address in _addresses(manifest):
+        try:
+            connect(address)
+        except OSError as error:
+            why = error.strerror or error
+            raise StartError(f"nothing listens at {address}: {why}") from None
+
+
+def _addresses(manifest: Manifest) -> list[str]:
+    return [address for address in (manifest.target.rest, manifest.target.grpc) if address]

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from . import procfs
 from .connection import Tls
 
-__all__ = ["Stranger", "answers_grpc", "answers_rest", "connects", "listens", "port_of"]
+__all__ = ["Stranger", "answers_grpc", "answers_rest", "connect", "listens", "port_of"]
 
 SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 TRUE = b"\x08\x01"  # ServerReadyResponse with ready (field 1) true
@@ -24,16 +24,17 @@ def port_of(address: str) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def connects(address: str) -> str | None:
-    """Opens a connection to a URL or host:port; None when it opens, otherwise why it does not."""
-    host = urlsplit(address if "//" in address else f"//{address}").hostname
+def connect(address: str) -> None:
+    """Opens and closes a connection to a URL or host:port.
+
+    Raises:
+        OSError: it cannot be opened; ConnectionRefusedError where nothing listens.
+    """
+    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
     try:
-        socket.create_connection((host or "", port_of(address)), SECONDS).close()
-    except OSError as error:
-        return error.strerror or str(error)
-    except UnicodeError:
-        return "it is no name of a host"
-    return None
+        socket.create_connection((host, port_of(address)), SECONDS).close()
+    except UnicodeError as error:
+        raise OSError(f"{host!r} is no name of a host") from error
 
 
 def listens(port: int, own: Callable[[], Collection[procfs.Process]]) -> bool:
