@@ -13,9 +13,9 @@ from servespec.verdicts.requirement import requirement
 
 from .messages import typed
 
-ONE_CALL = 0.1  # seconds of work, about
+ONE_CALL = 0.08  # seconds of work, about
 PATIENCE = 0.15  # seconds until the callers leave
-MOST_CALLS = 64
+MOST_CALLS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,15 @@ class Crowd:
 @pytest.fixture(scope="module")
 def crowd(target: Target) -> Crowd:
     """Scaled to the target: it is slow or fast, and computes one call or several at a time."""
-    _spin(target, 1)
-    iterations = round(200 * ONE_CALL / _spin(target, 200).seconds) + 1
-    one, calls = _spin(target, iterations), 8
+    quickest = min(_spin(target, 200).seconds for _ in range(5))
+    one, calls = _spin(target, round(200 * ONE_CALL / quickest) + 1), 16
     while calls <= MOST_CALLS:
         started = time.monotonic()
         codes = {call.code() for call in _repeat(target, one, calls, timeout=60.0)}
         seconds = time.monotonic() - started
         if codes != {grpc.StatusCode.OK}:
             raise Untestable(f"{calls} calls at once ended with {codes}")
-        if seconds > 6 * one.seconds:
+        if seconds > 6 * ONE_CALL:
             return Crowd(one, calls, seconds)
         calls *= 2
     raise Untestable(f"the target computes {MOST_CALLS} calls at once, so that none has to wait")
@@ -79,7 +78,8 @@ def test_a_cancelled_call_frees_its_place(target: Target, crowd: Crowd) -> None:
 
 
 def _must_be_dropped(crowd: Crowd, next_one: GrpcExchange) -> None:
-    assert next_one.seconds < 0.6 * crowd.seconds, (
+    # Who is served at once waits for one of the calls, who is not for nearly all of them.
+    assert next_one.seconds < crowd.seconds / 4, (
         f"{crowd.calls} callers left, and the next one waited {next_one.seconds:.2f} s:"
         f" answering all of them took {crowd.seconds:.2f} s"
     )
