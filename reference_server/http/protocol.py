@@ -83,7 +83,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not read: start on nothing new."""
         self._writable = False
-        self._deadline = self._loop.time() + self.limits.write_timeout
+        self.enter(self.phase)
 
     def resume_writing(self) -> None:
         """The client reads again."""
@@ -133,7 +133,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         """Wait for something else, but not for ever."""
         self.phase = phase
         limits = self.limits
-        if phase is Phase.HEAD:
+        if not self._writable:
+            self._deadline = self._loop.time() + limits.write_timeout
+        elif phase is Phase.HEAD:
             self._deadline = self._loop.time() + limits.header_timeout
         elif phase is Phase.BODY:
             self._deadline = self._loop.time() + limits.body_timeout

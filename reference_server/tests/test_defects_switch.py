@@ -99,6 +99,18 @@ def test_an_http_defect_ends_the_idle_connections_before_it_is_confirmed(
         assert client.socket.recv(1) == b""
 
 
+def test_an_http_defect_ends_a_connection_behind_the_answer_that_is_due(
+    switch: DefectSwitch,
+) -> None:
+    async def switching(request: HttpRequest) -> HttpResponse:
+        switch.activate(["no-date"])
+        return await echo(request)
+
+    with serving(switching, protocol=switch.protocol) as served, served.connect() as client:
+        assert client.send(GET).answer().headers["connection"] == "close"
+        assert client.rest() == b""
+
+
 def test_a_grpc_defect_wraps_each_method(door: Served, switch: DefectSwitch) -> None:
     async def sound(request: Message, context: Context) -> Message:
         return request

@@ -117,3 +117,13 @@ def test_a_client_that_does_not_accept_gzip_gets_the_plain_body(
 @pytest.mark.parametrize("target", ["/999/application/json", "/5000/application/octet-stream"])
 def test_what_hardly_shrinks_is_not_compressed(verbose: Served, target: str) -> None:
     assert "content-encoding" not in ask(verbose, "gzip", target).headers
+
+
+def test_what_the_handler_has_compressed_stays_as_it_is() -> None:
+    async def compressed(request: HttpRequest) -> HttpResponse:
+        headers = (("Content-Type", "text/plain"), ("Content-Encoding", "br"))
+        return HttpResponse(200, b"x" * 5000, headers)
+
+    with serving(compressed) as served:
+        answer = ask(served, "gzip")
+    assert (answer.headers["content-encoding"], answer.body) == ("br", b"x" * 5000)

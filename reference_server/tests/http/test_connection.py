@@ -13,6 +13,7 @@ from ...http import Handler, HttpLimits, HttpRequest, HttpResponse
 from .serving import GET, PATIENCE, Client, Served, echo, serving
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
+LARGE = bytes(2**24)  # more than the sockets hold
 EXPECTING = POST + b"Expect: 100-Continue\r\n"
 
 
@@ -63,6 +64,20 @@ def test_100_continue_waits_for_its_turn() -> None:
 def test_a_body_that_did_not_wait_gets_no_100_continue(served: Served) -> None:
     answer = served.ask(EXPECTING + b"Content-Length: 3\r\n\r\nabc")
     assert answer.status == 200
+
+
+def test_a_body_that_has_begun_gets_no_100_continue(served: Served) -> None:
+    with served.connect() as client:
+        client.send(EXPECTING + b"Content-Length: 6\r\n\r\nabc")
+        served.run(asyncio.sleep(0.01))
+        assert client.send(b"def").answer().status == 200
+
+
+def test_http_1_0_gets_no_100_continue(served: Served) -> None:
+    with served.connect() as client:
+        client.send(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        served.run(asyncio.sleep(0.01))
+        assert client.send(b"abc").answer().status == 200
 
 
 @pytest.mark.parametrize(
@@ -144,6 +159,12 @@ def test_a_handler_that_fails_gives_an_error_without_details(handler: Handler, s
             assert "set-cookie" not in answer.headers
 
 
+def test_a_failure_is_logged_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(fail) as served:
+        served.ask(GET)
+    assert "/a/path/of/this/machine" in caplog.text
+
+
 def test_204_has_neither_body_nor_length() -> None:
     async def nothing(request: HttpRequest) -> HttpResponse:
         return HttpResponse(204)
@@ -154,16 +175,29 @@ def test_204_has_neither_body_nor_length() -> None:
 
 def test_an_answer_may_be_read_as_slowly_as_the_client_likes() -> None:
     async def large(request: HttpRequest) -> HttpResponse:
-        return HttpResponse(200, b"x" * 2**24)
+        return HttpResponse(200, LARGE)
 
     limits = HttpLimits(write_timeout=0.1, idle_timeout=0.1, linger_timeout=0.1)
     with serving(large, limits) as served, served.connect() as client:
         client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         length = int(client.head().headers["content-length"])
         for _ in range(16):
-            assert client.read(length // 16) == b"x" * (length // 16)
+            assert client.read(length // 16) == bytes(length // 16)
             time.sleep(0.02)  # the slowness that is allowed
         assert client.rest() == b""
+
+
+def test_a_slow_reader_does_not_cut_the_next_answer_short() -> None:
+    async def large_then_slow(request: HttpRequest) -> HttpResponse:
+        if request.method == "GET":
+            return HttpResponse(200, LARGE)
+        await asyncio.sleep(0.4)
+        return HttpResponse(204)
+
+    limits = HttpLimits(write_timeout=0.1)
+    with serving(large_then_slow, limits) as served, served.connect() as client:
+        client.send(GET + GET.replace(b"GET", b"OPTIONS"))
+        assert [client.answer().status for _ in range(2)] == [200, 204]
 
 
 def test_head_of_a_large_answer_has_no_body() -> None:
@@ -187,6 +221,29 @@ def test_a_drain_finishes_what_was_begun_and_says_close() -> None:
         served.loop.call_soon_threadsafe(gate.open.set)
         assert (late.status, late.headers["connection"]) == (200, "close")
         assert client.answer().headers["connection"] == "close"
+        assert drain.result(PATIENCE)
+
+
+def test_a_drain_waits_for_a_request_that_is_being_sent() -> None:
+    with serving() as served, served.connect() as client:
+        client.send(GET[:20])
+        served.run(asyncio.sleep(0.01))
+        drain = asyncio.run_coroutine_threadsafe(served.server.drain(PATIENCE), served.loop)
+        served.run(asyncio.sleep(0.05))
+        assert client.send(GET[20:]).answer().status == 200
+        assert drain.result(PATIENCE)
+
+
+def test_a_drain_waits_for_an_answer_that_is_being_read() -> None:
+    async def large(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, LARGE)
+
+    with serving(large) as served, served.connect() as client:
+        head = client.send(GET).head()
+        drain = asyncio.run_coroutine_threadsafe(served.server.drain(PATIENCE), served.loop)
+        served.run(asyncio.sleep(0.05))
+        assert not drain.done()
+        assert len(client.read(int(head.headers["content-length"]))) == len(LARGE)
         assert drain.result(PATIENCE)
 
 

@@ -43,11 +43,19 @@ def test_a_client_that_sends_on_can_read_the_413(served: Served) -> None:
 
 
 def test_a_client_that_never_stops_sending_is_cut_off() -> None:
-    limits = HttpLimits(max_body_bytes=10, linger_bytes=2**16)
+    limits = HttpLimits(max_body_bytes=10, linger_bytes=2**16, linger_timeout=60)
     with serving(limits=limits) as served, served.connect() as client:
         client.send(POST + b"Content-Length: 11\r\n\r\n")
         with pytest.raises(ConnectionError):
             client.send_for_ever(b"x" * 2**16)
+
+
+def test_a_client_that_does_not_end_the_connection_is_cut_off() -> None:
+    with serving(limits=HASTY) as served, served.connect() as client:
+        client.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert client.answer().status == 200
+        with pytest.raises(ConnectionError):
+            client.send_for_ever(b"x")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +140,7 @@ def test_a_handler_may_take_longer_than_any_limit_on_the_client() -> None:
 
 def test_a_client_that_does_not_read_is_given_up() -> None:
     request = POST + b"Content-Length: %d\r\n\r\n" % (2**20) + b"x" * 2**20
-    with serving(limits=HASTY) as served, served.connect() as client:  # noqa: SIM117
+    with serving(limits=HttpLimits(write_timeout=0.2)) as served, served.connect() as client:  # noqa: SIM117
         with pytest.raises(ConnectionError):
             client.send_for_ever(request)
 
