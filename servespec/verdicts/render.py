@@ -1,7 +1,9 @@
 """The merged report as people and CI systems read it: HTML, Markdown and JUnit."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
@@ -16,6 +18,7 @@ from .verdict import Verdict
 __all__ = ["render"]
 
 FAILED = {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.INCONCLUSIVE, Verdict.INVALID}
+UNSAYABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SKIPPED = {Verdict.NOT_APPLICABLE, Verdict.NOT_RUN}
 
 
@@ -23,20 +26,27 @@ def render(report: Report, directory: Path) -> None:
     """Writes `report.html`, `report.md` and `junit.xml` into `directory`."""
     for name in ("report.html", "report.md"):
         text = _environment(name).get_template(f"{name}.jinja").render(_context(report))
-        (directory / name).write_text(text, encoding="utf-8")
+        (directory / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     ElementTree(_junit(report)).write(
         directory / "junit.xml", encoding="utf-8", xml_declaration=True
     )
 
 
 def _environment(name: str) -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("servespec.verdicts"),
         autoescape=name.endswith("html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["cell"] = _cell
+    return environment
+
+
+def _cell(text: str) -> str:
+    """What stands in a cell of a Markdown table: one line, no markup of the target's."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
 
 
 def _context(report: Report) -> Mapping[str, object]:
@@ -119,5 +129,5 @@ def _junit_kind(verdict: Verdict, level: Level) -> str | None:
 
 
 def _printable(text: str) -> str:
-    """XML 1.0 has no way to say a control character."""
-    return "".join(char if char >= " " else "\N{REPLACEMENT CHARACTER}" for char in text)
+    """The text with a sign in place of each character that XML 1.0 cannot say."""
+    return UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -154,7 +154,8 @@ def _parts(directory: Path) -> list[Report]:
 
 def _dump(report: Report, path: Path) -> None:
     text = json.dumps(report.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    # Half a character becomes an escape, which JSON reads as the same half again.
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _not_run(requirement: Requirement) -> RequirementResult:
