@@ -1,12 +1,14 @@
 """Content codings of requests and answers."""
 
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 
 import pytest
 
 from ...http import HttpLimits, HttpRequest, HttpResponse
+from ...http.coding import Overflow, inflated
 from .conftest import LIMITS
 from .serving import Answer, Served, serving
 
@@ -50,6 +52,16 @@ def test_a_coded_body_reaches_the_handler_decoded(served: Served, coding: str, b
 def test_a_bomb_is_413(served: Served, coding: str, bomb: bytes) -> None:
     assert len(bomb) < LIMITS.max_body_bytes
     assert post(served, coding, bomb).status == 413
+
+
+def test_a_bomb_is_not_held_in_memory() -> None:
+    bomb = gzip.compress(bytes(2**24), compresslevel=1)
+    tracemalloc.start()
+    with pytest.raises(Overflow):
+        inflated("gzip", bomb, 1000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 @pytest.mark.parametrize(

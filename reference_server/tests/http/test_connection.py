@@ -112,6 +112,17 @@ def test_a_request_cut_short_by_a_half_close_is_400(served: Served) -> None:
         assert client.rest() == b""
 
 
+def test_a_request_cut_short_while_it_waits_for_its_turn_gets_no_100_continue() -> None:
+    gate = Gate()
+    with serving(gate) as served, served.connect() as client:
+        send_to(gate, client)
+        client.send(EXPECTING + b"Content-Length: 3\r\n\r\n").half_close()
+        served.run(asyncio.sleep(0.01))
+        served.loop.call_soon_threadsafe(gate.open.set)
+        assert [client.answer().status for _ in range(2)] == [200, 400]
+        assert client.rest() == b""
+
+
 def test_an_aborted_connection_cancels_its_handler() -> None:
     gate = Gate()
     with serving(gate) as served, served.connect() as client:
