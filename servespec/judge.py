@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from servespec.session import NotRun, Options, Session
 from servespec.target.environment import InstallError
+from servespec.target.leftovers import current_run
 from servespec.target.manifest import ManifestError
 from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
 from servespec.target.process import StartError
@@ -48,6 +50,11 @@ class Judge:
         self.broken: list[str] = []
         self.gone_after: str | None = None
         self.report: Report | None = None
+
+    def pytest_configure(self) -> None:
+        """Keeps out of the user's folder what Hypothesis would leave there for later runs."""
+        if not self.session.options.by_default:
+            set_hypothesis_home_dir(current_run().folder / "hypothesis")
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str:
         """Prints what will be asked, before the first request."""
