@@ -50,7 +50,13 @@ async def serve(settings: Settings) -> int:
         settings.host,
         settings.grpc_port,
         _http_server(settings, behaviour),
-        new_server(behaviour.inference, behaviour.check, health.watch, settings.max_body_bytes),
+        new_server(
+            behaviour.inference,
+            behaviour.check,
+            health.watch,
+            settings.max_body_bytes,
+            behaviour.interceptors,
+        ),
         switch,
     )
 
@@ -87,7 +93,7 @@ def _defective(behaviour: Behaviour, port: int) -> tuple[Behaviour, HttpServer]:
     }
     check = switch.wrap_grpc("Check", behaviour.check)
     rest = switch.wrap_rest(behaviour.rest)
-    return Behaviour(rest, inference, check, switch.protocol), switch.server(port)
+    return Behaviour(rest, inference, check, switch.protocol, (switch,)), switch.server(port)
 
 
 def _http_server(settings: Settings, behaviour: Behaviour) -> HttpServer:

@@ -1,10 +1,10 @@
 """The doors of the server: where it listens, and how it answers there."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grpc.aio import Server
+from grpc.aio import Server, ServerInterceptor
 
 from .errors import StartupError
 from .grpc import Answer
@@ -22,12 +22,14 @@ class Behaviour:
         inference: each method of the gRPC inference service, by name.
         check: the question of the gRPC health service.
         protocol: makes the HTTP protocol of each connection.
+        interceptors: see each gRPC call before its method is looked up.
     """
 
     rest: Handler
     inference: Mapping[str, Answer]
     check: Answer
     protocol: ProtocolFactory
+    interceptors: Sequence[ServerInterceptor] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The gRPC door: calls to answers of the service and back, beside health and reflection."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import grpc
@@ -81,7 +81,11 @@ class GrpcDoor:
 
 
 def new_server(
-    inference: Mapping[str, Answer], check: Answer, watch: Watch, max_message_bytes: int
+    inference: Mapping[str, Answer],
+    check: Answer,
+    watch: Watch,
+    max_message_bytes: int,
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> Server:
     """Assemble a server that is not yet listening.
 
@@ -90,13 +94,14 @@ def new_server(
         check: answers the health service's question.
         watch: answers it again and again.
         max_message_bytes: a larger message fails with RESOURCE_EXHAUSTED before it is parsed.
+        interceptors: see each call before its method is looked up.
     """
     options = (
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),  # or two servers could share a port unnoticed
     )
-    server = grpc.aio.server(options=options)
+    server = grpc.aio.server(interceptors=interceptors, options=options)
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: _unary(answer, *proto.METHODS[name]) for name, answer in inference.items()
     }

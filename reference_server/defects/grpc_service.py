@@ -18,7 +18,7 @@ from servespec.wire.proto import (
 
 from ..errors import ComputeFailed, InvalidRequest, ModelNotFound
 from .grpc_messages import answer_defect, code_defect
-from .registry import Behaviour, Context, grpc_defect
+from .registry import Behaviour, Context, grpc_defect, grpc_route_defect
 
 _SMALL = 4 << 20
 """The limit that gRPC has where nobody sets one."""
@@ -144,3 +144,9 @@ async def _(_method: str, request: Message, context: Context, answer: Behaviour)
     if request.ByteSize() > _SMALL:
         return await context.abort(StatusCode.RESOURCE_EXHAUSTED, "message too large")
     return await answer(request, context)
+
+
+@grpc_route_defect("grpc-not-described", breaks=["OIP-GRPC-SVC-014"])
+def _(path: str) -> bool:
+    """Has no reflection."""
+    return not path.startswith("/grpc.reflection.")

@@ -15,8 +15,10 @@ __all__ = [
     "Context",
     "Defect",
     "GrpcDefect",
+    "GrpcRoute",
     "RestDefect",
     "grpc_defect",
+    "grpc_route_defect",
     "http_defect",
     "known_defects",
     "rest_defect",
@@ -26,20 +28,22 @@ Context = ServicerContext[Message, Message]
 Behaviour = Callable[[Message, Context], Awaitable[Message]]
 RestDefect = Callable[[HttpRequest, Handler], Awaitable[HttpResponse]]
 GrpcDefect = Callable[[str, Message, Context, Behaviour], Awaitable[Message]]
+GrpcRoute = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Defect:
     """One misbehaviour: with it on, of its profile's requirements exactly `breaks` fail.
 
-    One of the last three is set: it wraps the REST handler, wraps each unary gRPC method, or is
-    the HTTP protocol with one method overridden.
+    One of the last four is set: it wraps the REST handler, wraps each unary gRPC method, says
+    which gRPC methods are served, or is the HTTP protocol with one method overridden.
     """
 
     name: str
     breaks: tuple[str, ...]
     rest: RestDefect | None = None
     grpc: GrpcDefect | None = None
+    grpc_route: GrpcRoute | None = None
     http: type[HttpProtocol] | None = None
 
 
@@ -72,6 +76,16 @@ def grpc_defect(name: str, *, breaks: Sequence[str]) -> Callable[[GrpcDefect], G
 
     def register(defect: GrpcDefect) -> GrpcDefect:
         _register(Defect(name, tuple(breaks), grpc=defect))
+        return defect
+
+    return register
+
+
+def grpc_route_defect(name: str, *, breaks: Sequence[str]) -> Callable[[GrpcRoute], GrpcRoute]:
+    """Register `path -> served`, the path being `/package.Service/Method`."""
+
+    def register(defect: GrpcRoute) -> GrpcRoute:
+        _register(Defect(name, tuple(breaks), grpc_route=defect))
         return defect
 
     return register

@@ -38,6 +38,15 @@ def _(asked: JsonObject) -> JsonObject:
     return with_inputs(asked, lambda each: {**each, "name": "x"} if each["name"] == "X" else each)
 
 
+@question_defect("datatype-case-folded", breaks=["OIP-REST-PATH-008/datatype"])
+def _(asked: JsonObject) -> JsonObject:
+    """Knows a datatype in lower case."""
+    return with_inputs(
+        asked,
+        lambda each: {**each, "datatype": "INT32"} if each.get("datatype") == "int32" else each,
+    )
+
+
 @statement_defect("live-as-text", "/v2/health/live", breaks=["OIP-REST-HLTH-006"])
 def _(_health: JsonObject) -> JsonObject:
     """Says true in a string."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 from weakref import WeakSet
 
+import grpc
 from google.protobuf.message import Message
 
 from ..http import (
@@ -26,7 +28,7 @@ class UnknownDefect(LookupError):
     """No defect has that name."""
 
 
-class DefectSwitch:
+class DefectSwitch(grpc.aio.ServerInterceptor):
     """The active defects, wrapped around the REST handler, the gRPC methods and HTTP itself."""
 
     def __init__(self) -> None:
@@ -74,6 +76,17 @@ class DefectSwitch:
             return await answer(request, context)
 
         return defective
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The handler of a gRPC method; None, which is UNIMPLEMENTED, where a defect hides it."""
+        for defect in self.active:
+            if defect.grpc_route is not None and not defect.grpc_route(details.method):
+                return None
+        return await continuation(details)
 
     def protocol(
         self, handler: Handler, limits: HttpLimits, connections: Connections
