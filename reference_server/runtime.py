@@ -1,10 +1,12 @@
 """Which onnxruntime there is, and where it may run models."""
 
 import contextlib
+import io
 import logging
-import sys
 from collections.abc import Iterable
 from importlib import metadata
+
+import numpy as np
 
 from .errors import StartupError
 
@@ -47,25 +49,36 @@ def check_distribution(found: Iterable[str]) -> None:
 def usable_providers(choice: str, *, strict: bool) -> tuple[str, ...]:
     """Return the providers to ask onnxruntime for, the preferred one first.
 
-    This is what the build knows; what a session got in the end only the session can tell.
+    What a session got in the end only the session can tell.
 
     Args:
         choice: "cpu", "cuda" or "auto".
         strict: whether "cuda" allows nothing else.
 
     Raises:
-        StartupError: this onnxruntime was built without what `strict` insists on.
+        StartupError: what `strict` insists on cannot be used here.
     """
+    trouble = None if choice == "cpu" else _trouble_with_cuda()
+    if trouble and choice == "cuda" and strict:
+        raise StartupError(f"--strict-providers: {trouble}")
+    if trouble and (choice == "cuda" or "onnxruntime-gpu" in installed()):
+        _LOG.warning("--providers %s: %s: models run on the CPU", choice, trouble)
+    return (_CPU,) if trouble or choice == "cpu" else (_CUDA, _CPU)
+
+
+def _trouble_with_cuda() -> str | None:
+    """Try CUDA without a model: that it is listed as available is a fact of the build only."""
     import onnxruntime
 
-    if choice == "cpu":
-        return (_CPU,)
     if _CUDA not in onnxruntime.get_available_providers():
-        if choice == "cuda" and strict:
-            raise StartupError("--strict-providers: this onnxruntime is built without CUDA")
-        if choice == "cuda":
-            _LOG.warning("--providers cuda: this onnxruntime is built without CUDA")
-        return (_CPU,)
-    with contextlib.redirect_stdout(sys.stderr):  # it prints what it cannot find
+        return "this onnxruntime is built without CUDA"
+    onnxruntime.set_default_logger_severity(4)  # it would repeat the trouble for every model
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):  # what libraries it cannot find
         onnxruntime.preload_dlls()
-    return (_CUDA, _CPU)
+    try:
+        onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(1, np.float32), "cuda")
+    except RuntimeError as error:
+        reason = str(error).rpartition(" CUDA ")[2]  # before it are signatures in C++
+        return " ".join(f"CUDA cannot be used: {printed.getvalue()} {reason}".split())
+    return None
