@@ -1,6 +1,8 @@
 """A model file in onnxruntime: its signature, and running it."""
 
+import contextlib
 import ctypes
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -38,6 +40,9 @@ _DATATYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 _BFLOAT16 = 16  # TensorProto.DataType
+_PROVIDER_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {"CUDAExecutionProvider": {"use_tf32": "0"}}  # its default: FP32 products of 10 bits
+)
 
 
 class LoadError(Exception):
@@ -75,10 +80,13 @@ def open_session(path: Path, providers: Iterable[str], intra_op_threads: int) ->
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what a model raises is told to its caller and logged by us
+    wanted = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in providers]
     try:
-        session = onnxruntime.InferenceSession(path, options, list(providers))
+        with contextlib.redirect_stdout(sys.stderr):  # it prints when a provider fails
+            session = onnxruntime.InferenceSession(path, options, wanted)
     except Exception as error:  # onnxruntime raises a dozen unrelated types
         raise LoadError(" ".join(str(error).split())) from error
+    session.disable_fallback()  # a provider that fails in a run would be left for good
     signature = _signature(session)
     run_options = onnxruntime.RunOptions()
     return Session(
