@@ -40,13 +40,13 @@ def test_cuda_that_this_build_lacks_is_missed_aloud(caplog: pytest.LogCaptureFix
         usable_providers("cuda", strict=True)
 
 
-@pytest.mark.filterwarnings("ignore:Specified provider")  # onnxruntime for the CPU has no CUDA
+@pytest.mark.filterwarnings("ignore:Specified provider")  # no build from PyPI has it
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_session_that_fell_back_to_the_cpu_is_noticed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, strict: bool
 ) -> None:
     """What a session got counts, whatever was asked for."""
-    providers = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = ("MIGraphXExecutionProvider", "CPUExecutionProvider")
     loader = Loader(providers, strict, intra_op_threads=1, instances=1)
     repository = find_models(write_models(tmp_path, "echo/1"))
     if strict:
@@ -54,4 +54,4 @@ def test_a_session_that_fell_back_to_the_cpu_is_noticed(
             asyncio.run(loader.load(repository))
     else:
         assert asyncio.run(loader.load(repository))
-        assert "runs on CPUExecutionProvider, not on CUDAExecutionProvider" in caplog.text
+        assert "runs on CPUExecutionProvider, not on MIGraphXExecutionProvider" in caplog.text
