@@ -136,6 +136,14 @@ def test_the_case_of_a_tensor_name_matters(target: Target) -> None:
     exchange.must_be_client_error()
 
 
+@requirement("OIP-REST-PATH-008", name="datatype")
+def test_the_case_of_a_datatype_matters(target: Target) -> None:
+    """A request that one server reads is not another's error for a letter's case."""
+    exchange = target.rest.infer("identity_int32", request(tensor("x", "int32", [1, 1], [1])))
+
+    exchange.must_be_client_error()
+
+
 @requirement("OIP-REST-PATH-009", name="decoded")
 def test_a_percent_encoded_name_is_decoded(target: Target) -> None:
     """Clients encode what they are not sure of."""
