@@ -2,12 +2,22 @@
 
 import argparse
 import asyncio
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer, model_server
-from kserve.errors import InvalidInput
+from kserve import (
+    InferInput,
+    InferOutput,
+    InferRequest,
+    InferResponse,
+    Model,
+    ModelServer,
+    model_server,
+)
+from kserve.errors import InferenceError, InvalidInput
 from kserve.logging import logger
 from kserve.utils.numpy_codec import from_np_dtype
 from kserve.utils.utils import generate_uuid
@@ -56,8 +66,7 @@ class OnnxModel(Model):
         if not isinstance(payload, InferRequest):
             raise InvalidInput("this model answers the Open Inference Protocol only")
         names = [output.name for output in payload.request_outputs or self.session.get_outputs()]
-        feed = {tensor.name: tensor.as_numpy() for tensor in payload.inputs}
-        arrays = await asyncio.to_thread(self._run, names, feed)
+        arrays = await asyncio.to_thread(self._run, names, decoded(payload.inputs))
         return InferResponse(
             response_id=payload.id or generate_uuid(),
             model_name=self.name,
@@ -87,6 +96,24 @@ def described(value: onnxruntime.NodeArg) -> dict[str, object]:
     return {"name": value.name, "datatype": datatype, "shape": shape}
 
 
+def decoded(tensors: Sequence[InferInput]) -> dict[str, np.ndarray]:
+    """Decode the inputs of a request.
+
+    Raises:
+        InvalidInput: an input is given twice, or has a datatype that KServe does not know.
+        InferenceError: the codec fails otherwise; KServe's own runtimes report it so.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for tensor in tensors:
+        if tensor.name in arrays:
+            raise InvalidInput(f"input {tensor.name} is given twice")
+        try:
+            arrays[tensor.name] = tensor.as_numpy()
+        except (ValueError, TypeError, OverflowError, struct.error) as error:
+            raise InferenceError(str(error)) from error
+    return arrays
+
+
 def encoded(name: str, array: np.ndarray, binary: bool) -> InferOutput:
     """Wrap an array as KServe's own runtimes do."""
     output = InferOutput(name, list(array.shape), from_np_dtype(array.dtype))
@@ -95,10 +122,16 @@ def encoded(name: str, array: np.ndarray, binary: bool) -> InferOutput:
 
 
 def as_text(array: np.ndarray) -> np.ndarray:
-    """Decode the elements of BYTES: bytes or str for KServe, UTF-8 text for onnxruntime."""
+    """Decode the elements of BYTES: bytes or str for KServe, UTF-8 text for onnxruntime.
+
+    Raises:
+        ValueError: an element is not UTF-8, or neither bytes nor str.
+    """
     if array.dtype != object:
         return array
     texts = [item.decode() if isinstance(item, bytes) else item for item in array.flat]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("an element of BYTES is no string")  # onnxruntime would print it
     return np.array(texts, dtype=object).reshape(array.shape)
 
 

@@ -27,7 +27,11 @@ class OnnxModel(MLModel):
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Run the session for the requested outputs, or for all of them."""
-        feed = {tensor.name: self._decoded(tensor) for tensor in payload.inputs}
+        feed: dict[str, np.ndarray] = {}
+        for tensor in payload.inputs:
+            if tensor.name in feed:
+                raise InferenceError(f"input {tensor.name} is given twice")
+            feed[tensor.name] = self._decoded(tensor)
         requested = payload.outputs or [
             RequestOutput(name=output.name) for output in self._session.get_outputs()
         ]
