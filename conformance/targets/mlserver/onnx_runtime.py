@@ -49,6 +49,8 @@ class OnnxModel(MLModel):
         if tensor.datatype != "BYTES":
             return self.decode(tensor, default_codec=NumpyCodec)
         texts = self.decode(tensor, default_codec=StringCodec)  # a flat list, whatever the shape
+        if not all(isinstance(text, str | bytes) for text in texts):  # onnxruntime would print it
+            raise InferenceError(f"input {tensor.name}: an element of BYTES is no string")
         try:
             return np.array(texts, dtype=object).reshape(tensor.shape)
         except ValueError as error:
