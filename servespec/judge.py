@@ -56,12 +56,14 @@ class Judge:
         if not self.session.options.by_default:
             set_hypothesis_home_dir(current_run().folder / "hypothesis")
 
-    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str:
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
         """Prints what will be asked, before the first request."""
         kinds = Counter(check.kind for item in items if (check := check_of(item)))
         mix = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         held_back = "" if self.session.may_intrude else " (only safe ones: a URL, no --intrusive)"
-        return f"judging {self.session.name}: {mix or 'no'} checks{held_back}"
+        if not kinds and self.session.options.by_default:
+            return []
+        return [f"judging {self.session.name}: {mix or 'no'} checks{held_back}"]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A check that cannot be read is the suite's fault, and its words must not get lost."""
