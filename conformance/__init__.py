@@ -1,1 +1,1 @@
-"""Checks that a model server keeps its protocol: one module for each section of what is specified."""
+"""Checks that a model server keeps its protocol: one module a section of what is specified."""

@@ -191,7 +191,7 @@ def _explain(given: argparse.Namespace) -> int:
 
 def _checklist(given: argparse.Namespace) -> int:
     from servespec.target.manifest import ManifestError, load
-    from servespec.verdicts.report import read
+    from servespec.verdicts.store import read
     from servespec.verdicts.summary import checklist_table
 
     try:

@@ -21,6 +21,7 @@ from servespec.verdicts.catalogue import CATALOGUE, Level
 from servespec.verdicts.report import Report
 from servespec.verdicts.requirement import Check
 from servespec.verdicts.result import CheckResult
+from servespec.verdicts.store import write
 from servespec.verdicts.summary import verdict_table
 from servespec.verdicts.verdict import Verdict
 
@@ -55,6 +56,16 @@ class Judge:
         """Keeps out of the user's folder what Hypothesis would leave there for later runs."""
         if not self.session.options.by_default:
             set_hypothesis_home_dir(current_run().folder / "hypothesis")
+
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Leaves out the checks of profiles that were not asked for by name."""
+        wanted = self.session.options.profiles
+        left_out = [item for item in items if wanted and profile_of(item) not in (None, *wanted)]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
         """Prints what will be asked, before the first request."""
@@ -167,7 +178,7 @@ class Judge:
         finally:
             self.session.close()
         if self.report:
-            self.report.write(self.session.report_dir)
+            write(self.report, self.session.report_dir)
         if not self.session.options.by_default:
             session.exitstatus = self._exit_code(session.exitstatus)
 
@@ -195,6 +206,12 @@ def check_of(item: pytest.Item) -> Check | None:
     """The check that this item is, None for an ordinary test."""
     marker = item.get_closest_marker("requirement")
     return marker.args[0] if marker else None
+
+
+def profile_of(item: pytest.Item) -> str | None:
+    """The profile of a check, None for an ordinary test."""
+    check = check_of(item)
+    return CATALOGUE[check.requirement].profile if check else None
 
 
 OUTCOMES: tuple[tuple[type[BaseException], Verdict], ...] = (

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from servespec.verdicts.report import read
+from servespec.verdicts.store import read
 from servespec.verdicts.summary import headline
 
 RUN_SECONDS = 600.0

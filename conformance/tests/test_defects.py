@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from servespec.verdicts.catalogue import CATALOGUE, Level
-from servespec.verdicts.report import read
 from servespec.verdicts.result import CheckResult
+from servespec.verdicts.store import read
 from servespec.verdicts.verdict import Verdict
 
 from .checks import SUITE, written_checks

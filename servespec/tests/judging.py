@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servespec.target.procfs import processes
-from servespec.verdicts.report import Report, read
+from servespec.verdicts.report import Report
 from servespec.verdicts.result import CheckResult
+from servespec.verdicts.store import read
 
 __all__ = ["Judged", "Workplace"]
 

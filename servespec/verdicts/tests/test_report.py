@@ -11,8 +11,9 @@ import pytest
 from servespec.verdicts.baseline import Baseline, Known
 from servespec.verdicts.catalogue import FOLDER
 from servespec.verdicts.profile import PROFILES
-from servespec.verdicts.report import Report, SuiteInfo, TargetInfo, merge, read
+from servespec.verdicts.report import Report, SuiteInfo, TargetInfo
 from servespec.verdicts.result import CheckResult
+from servespec.verdicts.store import merge, read, write
 from servespec.verdicts.verdict import Verdict
 
 SCHEMA = json.loads(FOLDER.with_name("report-1.schema.json").read_text(encoding="utf-8"))
@@ -47,7 +48,7 @@ def test_the_json_is_as_its_schema_says(verdict: Verdict) -> None:
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     written = report(result(Verdict.FAIL, HOSTILE), result(check="HTTP-004"))
 
-    written.write(tmp_path)
+    write(written, tmp_path)
 
     assert read(tmp_path / "conformance.json").as_json() == written.as_json()
     jsonschema.validate(json.loads((tmp_path / "report.json").read_text("utf-8")), SCHEMA)
@@ -77,8 +78,8 @@ def test_a_part_of_another_state_is_stale_and_not_counted(other: str) -> None:
 
 
 def test_an_older_part_of_the_same_suite_is_replaced(tmp_path: Path) -> None:
-    report(result(Verdict.FAIL)).write(tmp_path)
-    report(result()).write(tmp_path)
+    write(report(result(Verdict.FAIL)), tmp_path)
+    write(report(result()), tmp_path)
 
     assert [check.verdict for check in read(tmp_path / "report.json").checks] == [Verdict.PASS]
 
@@ -95,9 +96,8 @@ def test_what_is_no_report_is_refused_in_one_line(text: str, tmp_path: Path) -> 
 
 
 def test_junit_is_well_formed_whatever_the_target_says(tmp_path: Path) -> None:
-    report(result(Verdict.FAIL, HOSTILE), result(Verdict.ERROR, HOSTILE, "HTTP-004")).write(
-        tmp_path
-    )
+    results = result(Verdict.FAIL, HOSTILE), result(Verdict.ERROR, HOSTILE, "HTTP-004")
+    write(report(*results), tmp_path)
 
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
@@ -105,13 +105,13 @@ def test_junit_is_well_formed_whatever_the_target_says(tmp_path: Path) -> None:
 
 
 def test_junit_leaves_a_failing_should_green(tmp_path: Path) -> None:
-    report(result(Verdict.FAIL, "slow", "HTTP-005")).write(tmp_path)
+    write(report(result(Verdict.FAIL, "slow", "HTTP-005")), tmp_path)
 
     assert ElementTree.parse(tmp_path / "junit.xml").find("testcase/failure") is None
 
 
 def test_the_page_escapes_what_the_target_says(tmp_path: Path) -> None:
-    report(result(Verdict.FAIL, HOSTILE)).write(tmp_path)
+    write(report(result(Verdict.FAIL, HOSTILE)), tmp_path)
 
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
@@ -119,7 +119,7 @@ def test_the_page_escapes_what_the_target_says(tmp_path: Path) -> None:
 
 
 def test_a_sentence_stays_in_its_row_of_the_markdown(tmp_path: Path) -> None:
-    report(result(Verdict.FAIL, HOSTILE)).write(tmp_path)
+    write(report(result(Verdict.FAIL, HOSTILE)), tmp_path)
 
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     [row] = [line for line in text.splitlines() if line.startswith("| FAIL | HTTP-001")]
