@@ -187,11 +187,21 @@ class Session:
         except (AssertionError, Untestable, TargetGone):
             return ()
 
+    def _said_version(self) -> str:
+        """The version that the target's metadata names; empty where it names none."""
+        try:
+            return str(self.target.metadata().get("version", ""))
+        except (AssertionError, Untestable, TargetGone):
+            return ""
+
     @cached_property
     def defects(self) -> DefectSwitch | None:
         """The reference server's switch, when each check is to be seen to fail."""
-        url = self.options.defects_switch
-        return DefectSwitch(url) if url else None
+        if self.options.defects_switch is None:
+            return None
+        switch = DefectSwitch(self.options.defects_switch)
+        self._open.callback(switch.set)  # no defect stays on
+        return switch
 
     def begin(self, check: Check) -> None:
         """Gets the target ready for a check; its evidence starts here.
@@ -270,7 +280,7 @@ class Session:
             ),
             target=TargetInfo(
                 name=self.name,
-                version=version_of(manifest, interpreter(manifest)),
+                version=version_of(manifest, interpreter(manifest)) or self._said_version(),
                 urls={plane: url for plane, url in urls.items() if url},
                 claims=manifest.claims,
                 detected={"extensions": list(self.extensions)},

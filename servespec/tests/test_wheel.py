@@ -19,7 +19,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel as a release would have it, built with what is installed here."""
     folder = tmp_path_factory.mktemp("dist")
     options = ["--wheel", "--no-build-isolation", "--offline", "--out-dir", str(folder)]
-    command = ["uv", "build", *options, "--python", sys.executable, str(ROOT)]
+    command = [sys.executable, "-m", "uv", "build", *options, "--python", sys.executable, str(ROOT)]
     subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
     return next(folder.glob("*.whl"))
 
