@@ -48,7 +48,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class RequirementResult:
-    """A requirement's verdict: the worst of its checks, with that check's sentence."""
+    """A requirement's verdict: the worst of its checks that apply, with that check's sentence."""
 
     requirement: str
     verdict: Verdict
@@ -70,6 +70,8 @@ def by_requirement(checks: Iterable[CheckResult]) -> dict[str, RequirementResult
 
 
 def _worst(requirement: str, checks: list[CheckResult]) -> RequirementResult:
-    verdict = Verdict.worst([check.verdict for check in checks])
+    # A check that does not apply, such as of a datatype that is not served, says nothing.
+    applied = [check.verdict for check in checks if check.verdict is not Verdict.NOT_APPLICABLE]
+    verdict = Verdict.worst(applied or [Verdict.NOT_APPLICABLE])
     sentence = next(check.sentence for check in checks if check.verdict is verdict)
     return RequirementResult(requirement, verdict, sentence, tuple(checks))
