@@ -5,6 +5,8 @@ PYTHON  ?= python3
 GPU     := $(shell [ -e /proc/driver/nvidia/version ] && echo gpu || echo cpu)
 BIN     := .venv/bin
 READY   := .venv/.ready-$(GPU)
+# Trust what the machine trusts: behind a company's proxy uv's own list is not enough.
+export UV_SYSTEM_CERTS ?= true
 TARGET  ?= conformance/targets/reference/target.toml
 
 .PHONY: certify test check matrix repeat certify-all bench clean
