@@ -1,5 +1,6 @@
 """The closed list of verdicts."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 __all__ = ["Verdict"]
@@ -18,7 +19,7 @@ class Verdict(StrEnum):
     ERROR = "ERROR"  # the suite failed, never the target
 
     @classmethod
-    def worst(cls, verdicts: "list[Verdict]") -> "Verdict":
+    def worst(cls, verdicts: "Iterable[Verdict]") -> "Verdict":
         """The worst of several checks of one requirement; NOT_RUN where there is none."""
         order = list(cls)
         return max(verdicts, key=order.index, default=cls.NOT_RUN)
