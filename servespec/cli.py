@@ -46,26 +46,32 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument("--only", choices=["conformance"], help="run this suite only")
 
     init = _verb(verbs, "init", _init, "probe a running server and write a target file")
-    init.add_argument("url", help="REST address, such as http://127.0.0.1:8080")
+    init.add_argument("url", metavar="URL", help="REST address, such as http://127.0.0.1:8080")
     init.add_argument("--grpc", metavar="HOST:PORT", help="gRPC address")
-    init.add_argument("--model", action="append", default=[], help="a model to look at")
-    init.add_argument("--output", type=Path, default=Path("target.toml"))
+    init.add_argument(
+        "--model", action="append", default=[], metavar="NAME", help="a model to look at"
+    )
+    init.add_argument(
+        "--output", type=Path, default=Path("target.toml"), metavar="FILE", help="what to write"
+    )
 
     serve = _verb(verbs, "serve", _serve, "run the reference server (needs the extra cpu or gpu)")
     serve.add_argument("rest", nargs=argparse.REMAINDER, metavar="--models DIR ...")
 
     fixtures = _verb(verbs, "fixtures", _fixtures, "write the models that a target must host")
-    fixtures.add_argument("directory", type=Path)
+    fixtures.add_argument("directory", type=Path, metavar="DIR", help="where; new or empty")
 
     requirements = _verb(verbs, "requirements", _requirements, "list what can be asked of a server")
-    requirements.add_argument("--profile", metavar="NAME")
+    requirements.add_argument("--profile", metavar="NAME", help="only this profile")
 
     explain = _verb(verbs, "explain", _explain, "one requirement: sentence, source, check")
     explain.add_argument("requirement", metavar="ID", help="an id or a slug")
 
     checklist = _verb(verbs, "checklist", _checklist, "the guide's checklist for a judged target")
-    checklist.add_argument("--target", type=Path, required=True, metavar="FILE")
-    checklist.add_argument("--report-dir", type=Path, default=Path("reports"), metavar="DIR")
+    checklist.add_argument("--target", type=Path, required=True, metavar="FILE", help="target file")
+    checklist.add_argument(
+        "--report-dir", type=Path, default=Path("reports"), metavar="DIR", help="where reports are"
+    )
     return parser
 
 
