@@ -28,10 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     verb: Verb = arguments.verb
     try:
-        return verb(arguments)
+        code = verb(arguments)
+        sys.stdout.flush()
     except CommandError as error:
         print(f"servespec: {error}", file=sys.stderr)
         return USAGE
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGNALLED + signal.SIGPIPE
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, default=Path("target.toml"), metavar="FILE", help="what to write"
     )
 
-    serve = _verb(verbs, "serve", _serve, "run the reference server (needs the extra cpu or gpu)")
+    text = "run the reference server (needs the extra cpu or gpu)"
+    # With this prefix none of the server's own options is taken for one of ours.
+    serve = verbs.add_parser("serve", help=text, prefix_chars="\0", add_help=False)
+    serve.set_defaults(verb=_serve)
     serve.add_argument("rest", nargs=argparse.REMAINDER, metavar="--models DIR ...")
 
     fixtures = _verb(verbs, "fixtures", _fixtures, "write the models that a target must host")

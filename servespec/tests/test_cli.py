@@ -70,6 +70,17 @@ def test_the_requirements_of_a_profile_are_listed(tmp_path: Path) -> None:
     assert all(line.startswith("HLTH-GRPC-") for line in done.stdout.splitlines())
 
 
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "servespec", "requirements"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
 def test_a_terminated_certification_leaves_no_process(tmp_path: Path) -> None:
     workplace = Workplace(tmp_path)
     (tmp_path / "server.py").write_text(SERVER.replace('"/v2/health/ready"', '"/never"'))
