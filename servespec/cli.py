@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 __all__ = ["main"]
 
@@ -61,9 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     text = "run the reference server (needs the extra cpu or gpu)"
-    # With this prefix none of the server's own options is taken for one of ours.
-    serve = verbs.add_parser("serve", help=text, prefix_chars="\0", add_help=False)
-    serve.set_defaults(verb=_serve)
+    # With that prefix none of the server's own options is taken for one of ours.
+    serve = _verb(verbs, "serve", _serve, text, prefix_chars="\0", add_help=False)
     serve.add_argument("rest", nargs=argparse.REMAINDER, metavar="--models DIR ...")
 
     fixtures = _verb(verbs, "fixtures", _fixtures, "write the models that a target must host")
@@ -84,9 +84,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Verb, help: str
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Verb,
+    help: str,
+    **more: Any,
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help)
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help, **more)
     parser.set_defaults(verb=run)
     return parser
 
