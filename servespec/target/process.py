@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ __all__ = ["StartError", "TargetProcess", "free_port"]
 POLL_SECONDS = 0.02
 STRAGGLER_SECONDS = 1.0
 TAIL_LINES = 15
+TAIL_BYTES = 4000
 LOWEST_PORT = 10_000
 
 _numbers = itertools.count(1)
@@ -198,9 +198,14 @@ class TargetProcess:
         return answers_grpc(self.grpc, headers) if self.grpc and not tls else None
 
     def _last_words(self) -> str:
-        with self.log.open(errors="replace") as log:
-            lines = deque(log, TAIL_LINES)
-        return f"\n{self.log} ends with:\n{''.join(lines)}" if lines else ""
+        with self.log.open("rb") as log:
+            log.seek(-min(self.log.stat().st_size, TAIL_BYTES), os.SEEK_END)
+            lines = log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        # What a terminal takes for a command is not passed on.
+        shown = (
+            "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in lines
+        )
+        return "\n".join(["", f"{self.log} ends with:", *shown]) if lines else ""
 
     def alive(self) -> str | None:
         """None while the server's main process runs, otherwise the sentence of its death."""
