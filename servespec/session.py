@@ -76,11 +76,22 @@ class Options:
             manifest=manifest,
             profiles=tuple(named),
             intrusive=given.intrusive,
-            report_dir=Path(given.report_dir).absolute(),
+            report_dir=_writable(Path(given.report_dir).absolute(), manifest.target.name),
             baseline=Baseline.load(known) if given.baseline or known.exists() else Baseline(),
             defects_switch=given.defects_switch,
             by_default=getattr(given, "target_by_default", False),
         )
+
+
+def _writable(report_dir: Path, target: str) -> Path:
+    """The folder of the reports, where the target's own can be made: known before any check."""
+    try:
+        (report_dir / target).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--report-dir {report_dir}: expected a folder to write to, found {error.strerror}"
+        ) from None
+    return report_dir
 
 
 def _command(given: argparse.Namespace) -> str:
