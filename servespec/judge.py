@@ -32,6 +32,12 @@ class Gone(Exception):
     """The target had died before this check could ask it anything."""
 
 
+class Unjudgeable(pytest.exit.Exception):  # type: ignore[name-defined, misc]
+    """The target cannot be judged at all; pytest prints the name of this class with the reason."""
+
+    __module__ = "builtins"  # as pytest does for its own, which are printed without a module
+
+
 class RequirementWarning(pytest.PytestWarning):
     """A SHOULD that fails: counted and printed, the run stays green."""
 
@@ -101,9 +107,11 @@ class Judge:
         try:
             self.session.begin(check)
         except StartError as error:
-            pytest.exit(f"{self.session.name} cannot be judged: {error}", SUITE_FAILED)
+            raise Unjudgeable(
+                f"{self.session.name} cannot be judged: {error}", SUITE_FAILED
+            ) from None
         except (InstallError, ManifestError) as error:
-            pytest.exit(f"{self.session.name} cannot be judged: {error}", USAGE)
+            raise Unjudgeable(f"{self.session.name} cannot be judged: {error}", USAGE) from None
 
     def _bury(self) -> None:
         """Blames the last check for a target that died after it, and starts another."""
