@@ -1,4 +1,4 @@
-"""The merged report as people and CI systems read it: HTML, Markdown and JUnit."""
+"""The merged report as people and CI systems read it: HTML, Markdown, a picture and JUnit."""
 
 import re
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ SKIPPED = {Verdict.NOT_APPLICABLE, Verdict.NOT_RUN}
 
 
 def render(report: Report, directory: Path) -> None:
-    """Writes `report.html`, `report.md` and `junit.xml` into `directory`."""
-    for name in ("report.html", "report.md"):
+    """Writes `report.html`, `report.md`, `report.svg` and `junit.xml` into `directory`."""
+    for name in ("report.html", "report.md", "report.svg"):
         text = _environment(name).get_template(f"{name}.jinja").render(_context(report))
         (directory / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     ElementTree(_junit(report)).write(
@@ -35,7 +35,7 @@ def render(report: Report, directory: Path) -> None:
 def _environment(name: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("servespec.verdicts"),
-        autoescape=name.endswith("html"),
+        autoescape=not name.endswith("md"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -118,6 +118,15 @@ def test_the_page_escapes_what_the_target_says(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_the_picture_is_well_formed_whatever_the_target_is_called(tmp_path: Path) -> None:
+    named = replace(report(result()), target=replace(report().target, name="<b>&\"'"))
+
+    write(named, tmp_path)
+
+    picture = ElementTree.parse(tmp_path / "report.svg")
+    assert "<b>&\"' 1" in [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+
+
 def test_a_sentence_stays_in_its_row_of_the_markdown(tmp_path: Path) -> None:
     write(report(result(Verdict.FAIL, HOSTILE)), tmp_path)
 
