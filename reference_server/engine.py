@@ -1,5 +1,6 @@
 """The threads that compute. Event loops never do: a long inference would stop every probe."""
 
+import contextlib
 import logging
 from asyncio import AbstractEventLoop, Future
 from collections import deque
@@ -75,16 +76,25 @@ class Engine:
         return await caller
 
     def _serve(self) -> None:
-        while (ticket := self._queue.get()) is not None:
-            if not ticket.caller.cancelled():
-                self._hand_back(ticket.caller, self._outcome(ticket.work))
+        while self._serve_one():
+            pass
+
+    def _serve_one(self) -> bool:
+        """Serve a ticket, in a call of its own: an idle instance holds no tensors."""
+        ticket = self._queue.get()
+        if ticket is None:
+            return False
+        if not ticket.caller.cancelled():
+            self._hand_back(ticket.caller, self._outcome(ticket.work))
+        return True
 
     def _hand_back(self, caller: Future[Tensors], outcome: Outcome) -> None:
         """Settle on the loop. It is woken once for all results that are there when it comes."""
         self._settled.append((caller, outcome))
         if not self._loop_is_woken:
             self._loop_is_woken = True
-            self._loop.call_soon_threadsafe(self._settle)
+            with contextlib.suppress(RuntimeError):  # a closed loop: nobody waits any more
+                self._loop.call_soon_threadsafe(self._settle)
 
     def _settle(self) -> None:
         self._loop_is_woken = False  # before the look: what comes after it wakes the loop again

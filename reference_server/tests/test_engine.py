@@ -1,6 +1,7 @@
 """Threads that compute, and callers that wait on a loop."""
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable
 from threading import Barrier, Event
 from typing import TypeVar
@@ -108,6 +109,38 @@ def test_instances_compute_at_the_same_time() -> None:
         return await asyncio.gather(*(engine.compute(work(number)) for number in range(2)))
 
     assert with_engine(run, ask, instances=2) == [[], []]
+
+
+def test_an_idle_engine_holds_nothing_of_the_last_work() -> None:
+    async def ask(engine: Engine) -> None:
+        loop, freed = asyncio.get_running_loop(), asyncio.Event()
+        (result,) = await engine.compute(work(1))
+        weakref.finalize(result, loop.call_soon_threadsafe, freed.set)
+        del result
+        await freed.wait()
+
+    with_engine(double, ask)
+
+
+def test_a_result_that_comes_after_the_end_of_the_loop_is_dropped() -> None:
+    runs, may_end = Event(), Event()
+
+    def run(_asked: Work) -> Tensors:
+        runs.set()
+        may_end.wait(SECONDS)
+        return []
+
+    async def leave() -> Engine:
+        engine = Engine("model 'm'", run, asyncio.get_running_loop(), instances=1)
+        engine.start()
+        caller = asyncio.create_task(engine.compute(work(1)))
+        await asyncio.to_thread(runs.wait, SECONDS)
+        caller.cancel()
+        return engine
+
+    engine = asyncio.run(leave())
+    may_end.set()
+    engine.stop(SECONDS)  # a thread that raised would be a warning, which fails the test
 
 
 def test_a_result_does_not_wait_for_slow_work_behind_it() -> None:
