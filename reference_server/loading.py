@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Thread
 
 from .engine import Engine
 from .errors import StartupError
@@ -39,9 +41,7 @@ class Loader:
         """
         for entry in repository.entries:
             try:
-                session = await asyncio.to_thread(
-                    open_session, entry.path, self.providers, self.intra_op_threads
-                )
+                session = await self._opened(entry)
             except LoadError as error:
                 entry.state = State.FAILED
                 _LOG.error(
@@ -52,6 +52,20 @@ class Loader:
             entry.model = self._model(entry, session)
             entry.state = State.READY
         return all(entry.state is State.READY for entry in repository.entries)
+
+    async def _opened(self, entry: Entry) -> Session:
+        """Open in a thread that does not hold up an exit: a large model takes minutes."""
+        opened = Future[Session]()
+        opened.set_running_or_notify_cancel()  # who awaits it may leave, the thread goes on
+
+        def run() -> None:
+            try:
+                opened.set_result(open_session(entry.path, self.providers, self.intra_op_threads))
+            except Exception as error:
+                opened.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
+        return await asyncio.wrap_future(opened)
 
     def _check_provider(self, entry: Entry, session: Session) -> None:
         got, wanted = session.providers[0], self.providers[0]

@@ -1,5 +1,6 @@
 """The server as a process: how it starts, how it fails to, and how it ends."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -58,6 +59,17 @@ def test_a_model_that_fails_to_load_keeps_it_live_and_unready(echo: Path) -> Non
         assert (answer.status_code, "'broken'" in answer.json()["error"]) == (503, True)
         ready = server.call("ModelReady", proto.ModelReadyRequest(name="broken"))
         assert ready == proto.ModelReadyResponse(ready=False)
+        assert server.stop() == 0
+
+
+def test_a_model_that_still_loads_does_not_hold_the_exit(echo: Path) -> None:
+    endless = echo / "endless" / "1"
+    endless.mkdir(parents=True)
+    os.mkfifo(endless / "model.onnx")  # the load waits for who writes, for ever
+    with serving(echo) as server:
+        assert server.rest.get("/v2/models/endless/ready").status_code == 503
+        while server.rest.get("/v2/models/echo/ready").status_code != 200:
+            pass
         assert server.stop() == 0
 
 
