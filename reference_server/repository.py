@@ -1,15 +1,19 @@
 """The models on disk, `<directory>/<model>/<version>/model.onnx`, and what became of each."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from time import monotonic
 
 from .errors import ModelNotFound, ModelNotReady, StartupError
 from .pipeline import Stage
 from .signature import Signature
 
 __all__ = ["Entry", "Model", "Repository", "State", "find_models"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,11 @@ class Repository:
         )
 
     def close(self, limit: float) -> None:
-        """End what still runs, and every engine, within `limit` seconds each."""
+        """End what still runs, and every engine, within `limit` seconds altogether."""
+        deadline = monotonic() + limit
         for entry in self.entries:
             if entry.model is not None:
-                entry.model.close(limit)
+                entry.model.close(max(0.0, deadline - monotonic()))
 
 
 def find_models(directory: Path) -> Repository:
@@ -110,6 +115,8 @@ def find_models(directory: Path) -> Repository:
         if path.name.isascii() and path.name.isdecimal():
             name = path.parent.name
             found.setdefault(name, []).append(Entry(name, path.name, path / "model.onnx"))
+        elif (path / "model.onnx").exists():
+            _LOG.warning("%s is not served: expected a whole number as its version", path)
     if not found:
         raise StartupError(f"no model in {directory}: expected <model>/<version>/model.onnx")
     return Repository(

@@ -26,6 +26,16 @@ def test_folders_that_are_no_versions_are_passed_over(tmp_path: Path) -> None:
     assert [(entry.name, entry.version) for entry in found.entries] == [("m", "1")]
 
 
+def test_a_model_whose_version_is_no_number_is_named_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folders = repository_of(tmp_path, "m/1", "n/v2", "docs/images")
+    (folders / "n" / "v2" / "model.onnx").touch()
+    find_models(folders)
+    expected = f"{folders / 'n' / 'v2'} is not served: expected a whole number as its version"
+    assert caplog.messages == [expected]
+
+
 def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
     repository = find_models(repository_of(tmp_path, "m/1"))
     for name, version in (("other", ""), ("M", ""), ("m", "2"), ("m", "01"), ("../m", "1")):
