@@ -78,7 +78,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _loader(settings: Settings) -> Loader:
-    strict = settings.strict_providers and settings.providers == "cuda"
+    strict = settings.strict_providers  # which goes with "cuda" only
     providers = usable_providers(settings.providers, strict=strict)
     return Loader(providers, strict, settings.intra_op_threads, settings.instances)
 

@@ -53,13 +53,13 @@ def usable_providers(choice: str, *, strict: bool) -> tuple[str, ...]:
 
     Args:
         choice: "cpu", "cuda" or "auto".
-        strict: whether "cuda" allows nothing else.
+        strict: whether CUDA alone is allowed.
 
     Raises:
         StartupError: what `strict` insists on cannot be used here.
     """
     trouble = None if choice == "cpu" else _trouble_with_cuda()
-    if trouble and choice == "cuda" and strict:
+    if trouble and strict:
         raise StartupError(f"--strict-providers: {trouble}")
     if trouble and (choice == "cuda" or "onnxruntime-gpu" in installed()):
         _LOG.warning("--providers %s: %s: models run on the CPU", choice, trouble)

@@ -1,6 +1,7 @@
 """What can be set, and the command line that sets it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +39,11 @@ class _OneLine(argparse.ArgumentParser):
 
 def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     """Read the command line; a mistake is one line on stderr and exit code 2."""
-    return Settings(**vars(_parser().parse_args(arguments)))
+    parser = _parser()
+    settings = Settings(**vars(parser.parse_args(arguments)))
+    if settings.strict_providers and settings.providers != "cuda":
+        parser.error(f"--strict-providers: expected --providers cuda, not {settings.providers}")
+    return settings
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--providers", choices=("cpu", "cuda", "auto"), default="auto",
         help="where models run; auto: CUDA where onnxruntime can load it")  # fmt: skip
     add("--strict-providers", action="store_true",
-        help="with --providers cuda: exit instead of running a model on the CPU")  # fmt: skip
+        help="only with --providers cuda: exit instead of running a model on the CPU")  # fmt: skip
     add("--intra-op-threads", type=_count, default=1, metavar="N", help="threads of one inference")
     add("--instances", type=_count, default=1, metavar="N", help="inferences at once, by model")
     add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",
@@ -72,10 +77,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _directory(text: str) -> Path:
-    path = Path(text)
-    if not path.is_dir():
+    if not os.path.isdir(text):  # pathlib raises for what it may not look at
         raise argparse.ArgumentTypeError(f"expected a directory, not {text!r}")
-    return path
+    if not os.access(text, os.R_OK | os.X_OK):
+        raise argparse.ArgumentTypeError(f"expected a directory that can be read, not {text!r}")
+    return Path(text)
 
 
 def _port(text: str) -> int:

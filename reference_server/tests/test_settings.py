@@ -22,6 +22,11 @@ def test_defaults_need_only_the_models(tmp_path: Path) -> None:
         ("--instances 0", "--instances: expected a number from 1 to 2147483647, not '0'"),
         ("--grace-seconds nan", "--grace-seconds: expected seconds from 0 to 1000000, not 'nan'"),
         ("--providers tpu", "--providers: invalid choice: 'tpu'"),
+        (
+            "--models . --strict-providers",
+            "--strict-providers: expected --providers cuda, not auto",
+        ),
+        (f"--models /{'a' * 300}", "--models: expected a directory"),
         ("--http-port 0", "required: --models"),
         ("--model .", "required: --models"),
     ],
