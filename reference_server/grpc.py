@@ -75,7 +75,8 @@ class GrpcDoor:
 
     async def model_infer(self, request: proto.ModelInferRequest, _context: Context) -> Message:
         """Infer; raw inputs are answered raw, typed ones typed where every output can be typed."""
-        answer = await self._service.infer(wire.decode_request(request))
+        model = self._service.model(request.model_name, request.model_version)
+        answer = await self._service.infer(model, wire.decode_request(request))
         untyped = any(DATATYPES[output.datatype].contents is None for output in answer.outputs)
         return wire.encode_response(answer, raw=untyped or bool(request.raw_input_contents))
 
@@ -105,7 +106,19 @@ def new_server(
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: _unary(answer, *proto.METHODS[name]) for name, answer in inference.items()
     }
-    health: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(proto.SERVICE, methods),
+            grpc.method_handlers_generic_handler(_HEALTH, _health_methods(check, watch)),
+        )
+    )
+    names = (proto.SERVICE, _HEALTH, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server, pool=_reflected())
+    return server
+
+
+def _health_methods(check: Answer, watch: Watch) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    return {
         "Check": _unary(check, health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),
         "Watch": grpc.unary_stream_rpc_method_handler(
             watch,
@@ -113,15 +126,6 @@ def new_server(
             response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
         ),
     }
-    server.add_generic_rpc_handlers(
-        (
-            grpc.method_handlers_generic_handler(proto.SERVICE, methods),
-            grpc.method_handlers_generic_handler(_HEALTH, health),
-        )
-    )
-    names = (proto.SERVICE, _HEALTH, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool=_reflected())
-    return server
 
 
 def _unary(

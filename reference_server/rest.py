@@ -83,12 +83,13 @@ class RestDoor:
         return HttpResponse(200, wire.encode_model_metadata(metadata), (_JSON,))
 
     async def _infer(self, request: HttpRequest, name: str, version: str) -> HttpResponse:
+        model = self._service.model(name, version)
         header_length = _header_length(request.headers)
         unreadable = _unreadable(request.headers.get("content-type"), header_length)
         if unreadable is not None:
             return unreadable
         asked = wire.decode_request(name, version, request.body, header_length=header_length)
-        answer = await self._service.infer(asked)
+        answer = await self._service.infer(model, asked)
         body, length = wire.encode_response(answer, _binary_outputs(asked, answer))
         if length is None:
             return HttpResponse(200, body, (_JSON,))

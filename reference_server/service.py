@@ -26,13 +26,21 @@ class Service:
         self._repository = repository
         self._lifecycle = lifecycle
 
-    async def infer(self, request: InferRequest) -> InferResponse:
+    def model(self, name: str, version: str) -> Model:
+        """Return the model to infer with: to be found before a body is read that may be large.
+
+        Raises:
+            ModelNotFound: no such model, or no such version of it.
+            ModelNotReady: it is loading or failed to load.
+        """
+        return self._repository.ready(name, version)
+
+    async def infer(self, model: Model, request: InferRequest) -> InferResponse:
         """Answer one inference.
 
         Raises:
             ServingError: see `errors`.
         """
-        model = self._repository.ready(request.model_name, request.model_version)
         work = model.signature.validate(request)
         tensors = await model.compute(work)
         return _answer(request, model, work, tensors)

@@ -82,6 +82,7 @@ def test_both_doors_say_the_same_of_server_and_model(served: Served) -> None:
     ("method", "message", "code"),
     [
         pytest.param("ModelInfer", question("nothing"), Code.NOT_FOUND, id="unknown-model"),
+        pytest.param("ModelInfer", b"\x0a\x01n\x2a\x00", Code.NOT_FOUND, id="also-if-malformed"),
         pytest.param("ModelInfer", question("echo", "9"), Code.NOT_FOUND, id="unknown-version"),
         pytest.param("ModelInfer", question("n" * 20_000), Code.NOT_FOUND, id="long-name"),
         pytest.param("ModelInfer", question("fixed"), Code.INVALID_ARGUMENT, id="shape"),

@@ -88,6 +88,11 @@ def test_what_is_not_there_is_404_with_an_error_object(served: Served, path: str
     assert isinstance(answer.json()["error"], str)
 
 
+def test_a_model_that_is_not_there_is_told_before_its_body_is_looked_at(served: Served) -> None:
+    for body in (b"no JSON", b""):
+        assert served.rest.post("/v2/models/nothing/infer", content=body).status_code == 404
+
+
 def test_a_method_that_a_route_does_not_serve_is_405_and_options_says_which(
     served: Served,
 ) -> None:
