@@ -11,9 +11,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import onnxruntime
 
-from .session_options import one_thread
+from .bare_session import bare_session
 
 
 class Input(msgspec.Struct):
@@ -31,7 +30,7 @@ class Request(msgspec.Struct):
     id: str = ""
 
 
-SESSION = onnxruntime.InferenceSession(os.environ["MODEL"], one_thread())
+SESSION = bare_session(os.environ["MODEL"])
 OUTPUT = SESSION.get_outputs()[0].name
 DECODER = msgspec.json.Decoder(Request)
 ENCODER = msgspec.json.Encoder()

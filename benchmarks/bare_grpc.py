@@ -11,16 +11,15 @@ from typing import Any
 
 import grpc
 import numpy as np
-import onnxruntime
 
 from servespec.wire import proto
 
-from .session_options import one_thread
+from .bare_session import bare_session
 
 
 async def serve(model: str, port: int) -> None:
     """Serve ModelInfer with one FP32 input, for ever."""
-    session = onnxruntime.InferenceSession(model, one_thread())
+    session = bare_session(model)
     output = session.get_outputs()[0].name
 
     async def infer(request: proto.ModelInferRequest, _context: Any) -> proto.ModelInferResponse:

@@ -75,6 +75,7 @@ def _reference(plane: str, models: Path) -> Contender:
     ports = {"rest": _free_port(), "grpc": _free_port()}
     command = [sys.executable, "-m", "reference_server", "--models", str(models)]
     command += ["--http-port", str(ports["rest"]), "--grpc-port", str(ports["grpc"])]
+    command += ["--providers", "cpu"]  # where the bare servers compute
     return Contender("reference server", plane, f"127.0.0.1:{ports[plane]}", command)
 
 

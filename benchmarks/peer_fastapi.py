@@ -6,11 +6,10 @@ MODEL=digits.onnx uvicorn --http httptools --loop uvloop benchmarks.peer_fastapi
 import os
 
 import numpy as np
-import onnxruntime
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from .session_options import one_thread
+from .bare_session import bare_session
 
 
 class Tensor(BaseModel):
@@ -37,7 +36,7 @@ class Response(BaseModel):
     outputs: list[Tensor]
 
 
-SESSION = onnxruntime.InferenceSession(os.environ["MODEL"], one_thread())
+SESSION = bare_session(os.environ["MODEL"])
 OUTPUT = SESSION.get_outputs()[0].name
 app = FastAPI()
 

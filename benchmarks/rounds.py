@@ -35,7 +35,7 @@ class Sample:
     cpu: float | None
 
 
-def measure(contender: Contender, pid: int | None, seconds: float, folder: Path) -> Sample:
+def measure(contender: Contender, pid: int | None, seconds: int, folder: Path) -> Sample:
     """Load one server for so long; `folder` is for files of ours.
 
     Raises:
@@ -54,7 +54,7 @@ def _request() -> InferRequest:
     return InferRequest("digits_fp32", (Tensor("x", "FP32", pixels[:1]),), id="1")
 
 
-def _wrk(address: str, seconds: float, folder: Path) -> tuple[int, float]:
+def _wrk(address: str, seconds: int, folder: Path) -> tuple[int, float]:
     body, _ = rest_wire.encode_request(_request(), binary=False)
     script = folder / "wrk.lua"
     script.write_text(
@@ -63,25 +63,25 @@ def _wrk(address: str, seconds: float, folder: Path) -> tuple[int, float]:
         f"wrk.body = [==[{body.decode()}]==]\n"
     )
     url = f"http://{address}/v2/models/digits_fp32/infer"
-    command = ["wrk", "-t1", f"-c{CALLERS}", f"-d{seconds:g}s", "-s", str(script), url]
+    command = ["wrk", "-t1", f"-c{CALLERS}", f"-d{seconds}s", "-s", str(script), url]
     printed = _on_the_load_core(command, b"", seconds)
     if "Non-2xx" in printed or "Socket errors" in printed:
         raise RuntimeError(f"{url}: {printed}")
     count = re.search(r"(\d+) requests in", printed)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-    if count is None or rate is None:
-        raise RuntimeError(f"wrk printed no rate: {printed}")
+    if count is None or rate is None or int(count[1]) == 0:
+        raise RuntimeError(f"{url} gave no answer: {printed}")
     return int(count[1]), int(count[1]) / float(rate[1])
 
 
-def _grpc(address: str, seconds: float, _folder: Path) -> tuple[int, float]:
+def _grpc(address: str, seconds: int, _folder: Path) -> tuple[int, float]:
     request = grpc_wire.encode_request(_request(), raw=True).SerializeToString()
     command = [sys.executable, "-m", "benchmarks.load_grpc", address, str(CALLERS), str(seconds)]
     count, took = _on_the_load_core(command, request, seconds).split()
     return int(count), float(took)
 
 
-def _on_the_load_core(command: list[str], given: bytes, seconds: float) -> str:
+def _on_the_load_core(command: list[str], given: bytes, seconds: int) -> str:
     result = subprocess.run(
         ["taskset", "-c", str(LOAD_CORE), *command],
         cwd=ROOT,

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,11 @@ def main() -> int:
             for each in (*contenders(models), *options.peer)
             if options.plane in ("both", each.plane)
         ]
-        samples = play(asked, options.rounds, options.seconds, Path(folder))
+        try:
+            samples = play(asked, options.rounds, options.seconds, Path(folder))
+        except (RuntimeError, TimeoutError, subprocess.TimeoutExpired) as error:
+            sys.stderr.write(f"\nbenchmarks.serving: {error}\n")
+            return 1
     sys.stdout.write(f"load average at the start: {busy:.1f}\n\n")
     for plane in ("rest", "grpc"):
         report(plane, {each: found for each, found in samples.items() if each.plane == plane})
@@ -49,8 +54,8 @@ def main() -> int:
 def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each round and server")
+    parser.add_argument("--rounds", type=_count, default=5)
+    parser.add_argument("--seconds", type=_count, default=5, help="of each round and server")
     parser.add_argument("--plane", choices=("rest", "grpc", "both"), default="both")
     parser.add_argument(
         "--peer",
@@ -64,7 +69,7 @@ def read_options() -> argparse.Namespace:
 
 
 def play(
-    asked: Sequence[Contender], rounds: int, seconds: float, folder: Path
+    asked: Sequence[Contender], rounds: int, seconds: int, folder: Path
 ) -> Mapping[Contender, Sequence[Sample]]:
     """Start all servers, then measure each once a round; each round begins with another one."""
     samples: dict[Contender, list[Sample]] = {each: [] for each in asked}
@@ -105,6 +110,12 @@ def _missing(plane: str) -> str | None:
     if {SERVER_CORE, LOAD_CORE} - os.sched_getaffinity(0):
         return f"cores {SERVER_CORE} and {LOAD_CORE} are not both to be had"
     return None
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, not {text!r}")
+    return int(text)
 
 
 def _peer(text: str) -> Contender:
