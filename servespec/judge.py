@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.internal.conjecture import providers
 
 from servespec.session import NotRun, Options, Session
 from servespec.target.environment import InstallError
@@ -59,7 +60,10 @@ class Judge:
         self.report: Report | None = None
 
     def pytest_configure(self) -> None:
-        """Keeps out of the user's folder what Hypothesis would leave there for later runs."""
+        """Keeps Hypothesis to the same examples everywhere, and out of the user's folder."""
+        # It takes examples from the constants of modules outside site-packages, so that a clone
+        # would ask other questions than a wheel; there is no setting for that.
+        vars(providers)["is_local_module_file"] = lambda _: False
         if not self.session.options.by_default:
             set_hypothesis_home_dir(current_run().folder / "hypothesis")
 

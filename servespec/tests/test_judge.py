@@ -52,6 +52,17 @@ HANGS = """
 def test_hangs(target):
     target.rest.request("GET", "/hang", timeout=60)
 """
+RANDOMISED = """
+from hypothesis import given, strategies
+
+ASKED = []
+
+@requirement("HTTP-015")
+@given(texts=strategies.lists(strategies.text(max_size=16), min_size=5))
+def test_randomised(target, texts):
+    ASKED.append(texts)
+    target.record("asked", ASKED)
+"""
 
 
 @pytest.fixture
@@ -190,3 +201,14 @@ def test_the_report_names_a_command_that_can_be_pasted(workplace: Workplace) -> 
 
     asked = "servespec certify --target target.toml --profile http"
     assert judged.report.suite.command == asked
+
+
+def test_what_is_asked_does_not_depend_on_what_else_is_imported(workplace: Workplace) -> None:
+    words = [f"word {number}" for number in range(100)]
+    (workplace.folder / "words.py").write_text(f"WORDS = {words}\n")
+
+    alone = workplace.judge(RANDOMISED).checks["HTTP-015"].variants
+    beside = workplace.judge("import words", RANDOMISED).checks["HTTP-015"].variants
+
+    assert alone == beside
+    assert len(alone["asked"]) > 25
