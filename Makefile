@@ -32,7 +32,7 @@ matrix: $(READY)  ## every defect against every check of its profile (about half
 certify-all: certify  ## the third-party servers too, each in an environment of its own
 	for target in conformance/targets/*/target.toml; do $(BIN)/servespec certify --target $$target; done
 
-bench: $(READY)  ## the reference server against its bare ceiling; needs wrk and the extra `bench`
+bench: $(READY)  ## the reference server against its bare ceiling; needs wrk
 	$(BIN)/python -m benchmarks.serving
 
 $(READY): locks/$(GPU).txt pyproject.toml
