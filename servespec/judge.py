@@ -4,7 +4,7 @@ import signal
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 
@@ -186,6 +186,7 @@ class Judge:
         """Stops the target, writes the report, sets the exit code that the verdicts call for."""
         try:
             if self.results:
+                self.results += self._unasked(session.items)
                 self.report = self.session.report(self.results)
         finally:
             self.session.close()
@@ -193,6 +194,16 @@ class Judge:
             write(self.report, self.session.report_dir)
         if not self.session.options.by_default:
             session.exitstatus = self._exit_code(session.exitstatus)
+
+    def _unasked(self, items: Sequence[pytest.Item]) -> list[CheckResult]:
+        """What a run that was cut short did not come to: no requirement passes without it."""
+        checks = Counter(check for item in items if (check := check_of(item)))
+        judged_times = Counter(result.check for result in self.results)
+        return [
+            CheckResult(check.key, check.requirement, Verdict.NOT_RUN, "the run ended before it")
+            for check, count in checks.items()
+            if judged_times[check.key] < count
+        ]
 
     def _exit_code(self, pytests: int) -> int:
         """What the verdicts call for, unless the run did not come to its end."""

@@ -212,3 +212,10 @@ def test_what_is_asked_does_not_depend_on_what_else_is_imported(workplace: Workp
 
     assert alone == beside
     assert len(alone["asked"]) > 25
+
+
+def test_no_requirement_passes_on_half_of_its_checks(workplace: Workplace) -> None:
+    other = PASSES.replace('"HTTP-001"', '"HTTP-001", name="other"').replace("passes", "other")
+    cut_short = workplace.judge(PASSES, FAILS, other, options=("--target", "target.toml", "-x"))
+
+    assert cut_short.checks["HTTP-001/other"].verdict is Verdict.NOT_RUN
