@@ -58,7 +58,8 @@ def test_routes_without_a_version_exist(target: Target) -> None:
 @requirement("OIP-REST-PATH-003")
 def test_routes_exist_for_every_listed_version(target: Target) -> None:
     """A client that pins a version is served with it."""
-    versions = target.rest.model_metadata("constant").json().get("versions") or []
+    metadata = target.rest.model_metadata("constant")
+    versions = metadata.answer("versions") if metadata.has("versions") else None
     if not versions:
         raise NotApplicable("the model's metadata lists no versions")
 
