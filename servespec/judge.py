@@ -56,6 +56,7 @@ class Judge:
         self.session = Session(options)
         self.results: list[CheckResult] = []
         self.broken: list[str] = []
+        self.red = 0
         self.gone_after: str | None = None
         self.report: Report | None = None
 
@@ -176,6 +177,7 @@ class Judge:
             _warn(item, f"{result.check} [{requirement.level}] {result.sentence}")
         else:
             report.outcome = "failed"
+            self.red += 1
             report.sections.append(("requirement", f"{requirement.id}: {requirement.text}"))
             report.sections.extend(
                 ("evidence", f"$ {seen['command']}\n{seen['answer']}")
@@ -193,7 +195,7 @@ class Judge:
         if self.report:
             write(self.report, self.session.report_dir)
         if not self.session.options.by_default:
-            session.exitstatus = self._exit_code(session.exitstatus)
+            session.exitstatus = self._exit_code(session)
 
     def _unasked(self, items: Sequence[pytest.Item]) -> list[CheckResult]:
         """What a run that was cut short did not come to: no requirement passes without it."""
@@ -205,11 +207,14 @@ class Judge:
             if judged_times[check.key] < count
         ]
 
-    def _exit_code(self, pytests: int) -> int:
+    def _exit_code(self, session: pytest.Session) -> int:
         """What the verdicts call for, unless the run did not come to its end."""
         if self.broken:
             return SUITE_FAILED
-        return self.report.exit_code if self.report and pytests in (0, 1) else pytests
+        if self.report is None or session.exitstatus not in (0, 1):
+            return session.exitstatus
+        others_failed = session.testsfailed > self.red  # the user's own tests, beside the checks
+        return self.report.exit_code or int(others_failed)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Prints the table by profile."""

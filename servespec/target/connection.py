@@ -15,7 +15,7 @@ import httpx
 
 from .exchange import Exchange, Headers, Request
 
-__all__ = ["Connection", "Tls", "listening", "uncoded"]
+__all__ = ["Connection", "Tls", "uncoded"]
 
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d{3})(?: .*)?")
 _BODILESS = frozenset({204, 304})
@@ -36,19 +36,6 @@ class Tls:
         if self.certificate is not None:
             context.load_cert_chain(self.certificate, self.key)
         return context
-
-
-def listening(host: str, port: int) -> Callable[[], str | None]:
-    """The liveness of a target that somebody else runs: does its port still accept?"""
-
-    def alive() -> str | None:
-        try:
-            socket.create_connection((host, port), timeout=2.0).close()
-        except OSError:
-            return f"nothing listens at {host}:{port} any more"
-        return None
-
-    return alive
 
 
 def uncoded(headers: Headers, coded: bytes) -> bytes:
