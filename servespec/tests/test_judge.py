@@ -65,6 +65,12 @@ def test_randomised(target, texts):
 """
 
 
+PLAIN = """
+def test_of_the_users_own():
+    assert False
+"""
+
+
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)
@@ -74,6 +80,10 @@ def test_a_check_that_ends_well_is_a_pass(workplace: Workplace) -> None:
     judged = workplace.judge(PASSES)
 
     assert (judged.code, judged.checks["HTTP-001"].verdict) == (0, Verdict.PASS)
+
+
+def test_a_failing_test_beside_the_checks_is_not_forgotten(workplace: Workplace) -> None:
+    assert workplace.judge(PASSES + PLAIN).code == 1
 
 
 def test_a_must_that_does_not_hold_is_a_fail_with_evidence(workplace: Workplace) -> None:
