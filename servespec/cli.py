@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 __all__ = ["main"]
 
 Verb = Callable[[argparse.Namespace], int]
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 USAGE, SUITE_FAILED, PYTEST_USAGE = 2, 3, 4
 SIGNALLED = 128
 """A shell's exit code for what a signal ended: this and its number."""
@@ -43,7 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("servespec", description="Certifies model servers.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _verbs_that_judge(verbs)
+    _verbs_that_prepare(verbs)
+    _verbs_that_tell(verbs)
+    return parser
 
+
+def _verbs_that_judge(verbs: Verbs) -> None:
     conformance = _verb(verbs, "conformance", _conformance, "judge a server: protocol and HTTP")
     _judging_options(conformance)
 
@@ -51,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     _judging_options(certify)
     certify.add_argument("--only", choices=["conformance"], help="run this suite only")
 
+
+def _verbs_that_prepare(verbs: Verbs) -> None:
     init = _verb(verbs, "init", _init, "probe a running server and write a target file")
     init.add_argument("url", metavar="URL", help="REST address, such as http://127.0.0.1:8080")
     init.add_argument("--grpc", metavar="HOST:PORT", help="gRPC address")
@@ -69,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     fixtures = _verb(verbs, "fixtures", _fixtures, "write the models that a target must host")
     fixtures.add_argument("directory", type=Path, metavar="DIR", help="where; new or empty")
 
+
+def _verbs_that_tell(verbs: Verbs) -> None:
     requirements = _verb(verbs, "requirements", _requirements, "list what can be asked of a server")
     requirements.add_argument("--profile", metavar="NAME", help="only this profile")
 
@@ -80,11 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     checklist.add_argument(
         "--report-dir", type=Path, default=Path("reports"), metavar="DIR", help="where reports are"
     )
-    return parser
 
 
 def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    verbs: Verbs,
     name: str,
     run: Verb,
     help: str,
