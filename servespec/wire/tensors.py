@@ -72,8 +72,9 @@ def shaped(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         )
     try:
         return array.reshape(shape)
-    except ValueError as error:  # [0, 2^62] has no elements, and is still too large to count in
-        raise WireError(f"shape {brief(list(shape))}: {error}") from None
+    except ValueError:  # [0, 2^62] has no elements, and is still too large to count in
+        expected = "expected dimensions whose product fits into 63 bits"
+        raise WireError(f"found shape {brief(list(shape))}, {expected}") from None
 
 
 def object_array(elements: Sequence[object]) -> np.ndarray:
