@@ -3,6 +3,7 @@
 import argparse
 import platform
 import shlex
+import ssl
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -311,7 +312,9 @@ class Session:
 def _must_listen(manifest: Manifest) -> None:
     for address in _addresses(manifest):
         try:
-            connect(address)
+            connect(address, manifest.tls() if address.startswith("https:") else None)
+        except ssl.SSLError as error:
+            raise StartError(f"{address}: expected TLS by a server to trust: {error}") from None
         except OSError as error:
             why = error.strerror or error
             raise StartError(f"nothing listens at {address}: {why}") from None

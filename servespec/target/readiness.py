@@ -24,15 +24,18 @@ def port_of(address: str) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def connect(address: str) -> None:
-    """Opens and closes a connection to a URL or host:port.
+def connect(address: str, tls: Tls | None = None) -> None:
+    """Opens and closes a connection to a URL or host:port; with `tls` it also shakes hands.
 
     Raises:
-        OSError: it cannot be opened; ConnectionRefusedError where nothing listens.
+        OSError: it cannot be opened; ConnectionRefusedError where nothing listens, ssl.SSLError
+            where nobody whom we trust speaks TLS.
     """
     host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
     try:
-        socket.create_connection((host, port_of(address)), SECONDS).close()
+        with socket.create_connection((host, port_of(address)), SECONDS) as plain:
+            if tls:
+                tls.context().wrap_socket(plain, server_hostname=host).close()
     except UnicodeError as error:
         raise OSError(f"{host!r} is no name of a host") from error
 

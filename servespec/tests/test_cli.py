@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,17 @@ def test_a_url_where_nothing_listens_cannot_be_judged(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "cannot be judged: nothing listens at http://127.0.0.1:1" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_https_url_of_a_server_without_tls_cannot_be_judged(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://127.0.0.1:{server.server_port}"
+        done = servespec("conformance", "--target-url", url, folder=tmp_path)
+        server.shutdown()
+
+    assert done.returncode == 3
+    assert f"cannot be judged: {url}: expected TLS" in done.stdout
 
 
 def test_a_requirement_is_explained_by_its_sentence_and_its_check(tmp_path: Path) -> None:

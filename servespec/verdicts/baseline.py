@@ -44,7 +44,9 @@ class Baseline:
         """
         try:
             rows = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise BaselineError(f"{path}: expected a TOML file: {error.strerror}") from error
+        except ValueError as error:
             raise BaselineError(f"{path}: expected a TOML file: {error}") from error
         if unknown := sorted(set(rows) - {"known"}):
             raise BaselineError(f"{path}: {unknown[0]}: expected only tables [[known]]")
