@@ -248,6 +248,7 @@ OUTCOMES: tuple[tuple[type[BaseException], Verdict], ...] = (
     (NotApplicable, Verdict.NOT_APPLICABLE),
     (NotRun, Verdict.NOT_RUN),
     (Untestable, Verdict.UNTESTABLE),
+    (Gone, Verdict.ERROR),
 )
 
 
