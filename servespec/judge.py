@@ -18,7 +18,7 @@ from servespec.target.leftovers import current_run
 from servespec.target.manifest import ManifestError
 from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
 from servespec.target.process import StartError
-from servespec.verdicts.catalogue import CATALOGUE, Level
+from servespec.verdicts.catalogue import CATALOGUE, Level, Requirement
 from servespec.verdicts.report import Report
 from servespec.verdicts.requirement import Check
 from servespec.verdicts.result import CheckResult
@@ -57,6 +57,7 @@ class Judge:
         self.results: list[CheckResult] = []
         self.broken: list[str] = []
         self.red = 0
+        self.deaths: list[str] = []
         self.gone_after: str | None = None
         self.report: Report | None = None
 
@@ -128,6 +129,7 @@ class Judge:
             self._restart(last.check)
 
     def _restart(self, check: str) -> None:
+        self.deaths.append(check)
         if not self.session.restart():
             self.gone_after = check
 
@@ -172,7 +174,7 @@ class Judge:
             report.longrepr = (path, line or 0, f"{result.verdict}: {result.sentence}")
         elif result.verdict is Verdict.PASS:
             report.outcome, report.longrepr = "passed", None
-        elif result.verdict is Verdict.FAIL and requirement.level is not Level.MUST:
+        elif self._only_warns(result, requirement):
             report.outcome, report.longrepr = "passed", None
             _warn(item, f"{result.check} [{requirement.level}] {result.sentence}")
         else:
@@ -183,6 +185,11 @@ class Judge:
                 ("evidence", f"$ {seen['command']}\n{seen['answer']}")
                 for seen in result.evidence[-2:]
             )
+
+    def _only_warns(self, result: CheckResult, requirement: Requirement) -> bool:
+        """Whether a FAIL leaves the run green: of a SHOULD, unless the target died of it."""
+        optional = requirement.level is not Level.MUST
+        return result.verdict is Verdict.FAIL and optional and result.check not in self.deaths
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Stops the target, writes the report, sets the exit code that the verdicts call for."""
@@ -214,7 +221,7 @@ class Judge:
         if self.report is None or session.exitstatus not in (0, 1):
             return session.exitstatus
         others_failed = session.testsfailed > self.red  # the user's own tests, beside the checks
-        return self.report.exit_code or int(others_failed)
+        return self.report.exit_code or int(others_failed or bool(self.deaths))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Prints the table by profile."""

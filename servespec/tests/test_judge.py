@@ -82,6 +82,15 @@ def test_a_check_that_ends_well_is_a_pass(workplace: Workplace) -> None:
     assert (judged.code, judged.checks["HTTP-001"].verdict) == (0, Verdict.PASS)
 
 
+def test_a_target_that_dies_of_an_optional_check_is_red_all_the_same(
+    workplace: Workplace,
+) -> None:
+    judged = workplace.judge(KILLS.replace("HTTP-010", "HTTP-005") + AFTERWARDS)
+
+    assert judged.code == 1
+    assert judged.checks["HTTP-005"].verdict is Verdict.FAIL
+
+
 def test_a_failing_test_beside_the_checks_is_not_forgotten(workplace: Workplace) -> None:
     assert workplace.judge(PASSES + PLAIN).code == 1
 
