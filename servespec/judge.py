@@ -1,11 +1,8 @@
 """Turns what pytest saw of a check into a verdict, and the verdicts into a report."""
 
-import signal
-import threading
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
 
 import pytest
@@ -92,12 +89,6 @@ class Judge:
         """A check that cannot be read is the suite's fault, and its words must not get lost."""
         if report.failed:
             self.broken.append(report.longreprtext)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Lets SIGTERM end the judging as Ctrl-C does: target stopped, report written."""
-        with _unwinding_at_sigterm():
-            return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -270,18 +261,6 @@ def judged(error: BaseException | None) -> tuple[Verdict, str]:
         # Hypothesis saw it fail, and not again: once is enough.
         return Verdict.FAIL, f"on some tries: {_sentence(error.exceptions[0])}"
     return Verdict.ERROR, f"{type(error).__name__}: {_sentence(error)}"
-
-
-@contextmanager
-def _unwinding_at_sigterm() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _sentence(error: BaseException) -> str:
