@@ -194,17 +194,15 @@ class Session:
     @cached_property
     def extensions(self) -> tuple[str, ...]:
         """The protocol extensions that the target lists; none where its metadata is no answer."""
-        try:
-            return tuple(sorted(self.target.extensions))
-        except (AssertionError, Untestable, TargetGone):
-            return ()
+        return tuple(sorted(self.target.extensions)) if self._metadata else ()
 
-    def _said_version(self) -> str:
-        """The version that the target's metadata names; empty where it names none."""
+    @cached_property
+    def _metadata(self) -> Mapping[str, Any]:
+        """What the target says of itself; nothing where that is no answer."""
         try:
-            return str(self.target.metadata().get("version", ""))
+            return self.target.metadata()
         except (AssertionError, Untestable, TargetGone):
-            return ""
+            return {}
 
     @cached_property
     def defects(self) -> DefectSwitch | None:
@@ -292,7 +290,8 @@ class Session:
             ),
             target=TargetInfo(
                 name=self.name,
-                version=version_of(manifest, interpreter(manifest)) or self._said_version(),
+                version=version_of(manifest, interpreter(manifest))
+                or str(self._metadata.get("version", "")),
                 urls={plane: url for plane, url in urls.items() if url},
                 claims=manifest.claims,
                 detected={"extensions": list(self.extensions)},
