@@ -54,6 +54,7 @@ SIZES = {
     "LOAD": 6,
     "QUANT": 6,
     "ROLL": 7,
+    "GUIDE": 5,
 }
 
 RULED = {
