@@ -76,10 +76,10 @@ def _install(folder: Path, requirements: Path) -> None:
     uv = shutil.which("uv")
     if uv:
         create = [uv, "venv", "--quiet", "--python", sys.executable, str(folder)]
-        fetch = [uv, "pip", "install", "--python", str(python), "-r", str(requirements)]
+        fetch = [uv, "pip", "install", "--python", str(python), "-r", requirements.name]
     else:
         create = [sys.executable, "-m", "venv", str(folder)]
-        fetch = [str(python), "-m", "pip", "install", "-r", str(requirements)]
+        fetch = [str(python), "-m", "pip", "install", "-r", requirements.name]
     for command in (create, fetch):
         _run(command, INSTALL_SECONDS, requirements.parent, dict(os.environ))
 

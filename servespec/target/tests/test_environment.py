@@ -50,6 +50,15 @@ def test_without_uv_pip_makes_it(manifest: Manifest, monkeypatch: pytest.MonkeyP
     assert version(manifest, interpreter(manifest)) == "42"
 
 
+def test_a_file_named_by_a_relative_path_is_as_good(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    relative = load(manifest.file.relative_to(tmp_path.parent))
+
+    assert version(relative, interpreter(relative)) == "42"
+
+
 def test_other_requirements_are_another_environment(manifest: Manifest, tmp_path: Path) -> None:
     before = interpreter(manifest)
     (tmp_path / "requirements.txt").write_text("# nothing any more\n")
