@@ -103,7 +103,11 @@ def _models(found: "Detected") -> Iterator[str]:
 
 
 def _fixtures(found: "Detected") -> Iterator[str]:
-    missing = [name for name in FIXTURES if name not in found.fixtures]
+    missing = [
+        name
+        for name, spec in FIXTURES.items()
+        if not spec.on_request and name not in found.fixtures
+    ]
     yield from _comment(f"Fixtures hosted: {', '.join(found.fixtures) or 'none'}.")
     if missing:
         yield from _comment(
@@ -143,7 +147,7 @@ def _alike(model: "FoundModel") -> list[str]:
     return [
         name
         for name, spec in FIXTURES.items()
-        if (_kinds(spec.inputs), _kinds(spec.outputs)) == kinds
+        if not spec.on_request and (_kinds(spec.inputs), _kinds(spec.outputs)) == kinds
     ]
 
 
