@@ -15,8 +15,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
+from .answers import uncoded
 from .binding import FixtureBinding
-from .connection import Connection, Tls, uncoded
+from .connection import Connection, Tls
 from .evidence import Journal
 from .exchange import Exchange, Headers, Request, WireExchange
 from .outcomes import Nonconformance
@@ -197,7 +198,7 @@ class RestPlane:
             interim=tuple(one for one in read if 100 <= one.status < 200),
             closed=connection.closed,
             reset=connection.reset,
-            raw=bytes(connection.received),
+            raw=connection.received,
             seconds=time.monotonic() - started,
             failure=next((one for one in read if one.failure is not None), None),
         )
