@@ -6,7 +6,7 @@ from typing import Any
 from servespec.target.exchange import Exchange
 from servespec.target.target import Target
 
-__all__ = ["answered_together", "must_serve_or_refuse"]
+__all__ = ["admitted", "answered_together", "must_serve_or_refuse"]
 
 BUSY = (429, 503)
 
@@ -16,19 +16,25 @@ def answered_together(
 ) -> list[tuple[int, Exchange]]:
     """Make the calls, as many at a time as the target claims to bear: 16 unless it says.
 
-    Returns the indices and answers of those that were not refused as too many (429 or 503 with
-    the error object); there must be some.
+    Returns the indices and answers of those that were `admitted`.
     """
     parallel = int(target.claim("overload", "concurrency", 16))
     rounds = (calls[first : first + parallel] for first in range(0, len(calls), parallel))
-    answers = [answer for calls in rounds for answer in target.rest.together(calls)]
-    answered = [
+    return admitted([answer for calls in rounds for answer in target.rest.together(calls)])
+
+
+def admitted(answers: Sequence[Exchange]) -> list[tuple[int, Exchange]]:
+    """The indices and answers of those that were not refused as too many; there must be some.
+
+    That refusal is 429 or 503 with the error object.
+    """
+    found = [
         (index, answer)
         for index, answer in enumerate(answers)
         if answer.status not in BUSY or not answer.error()
     ]
-    assert answered, f"all of {len(calls)} requests, {parallel} at a time, were refused"
-    return answered
+    assert found, f"all of {len(answers)} requests made together were refused"
+    return found
 
 
 def must_serve_or_refuse(
