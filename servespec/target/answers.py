@@ -71,14 +71,15 @@ class Incoming:
 class AnswerReader:
     """Reads the next answer of a connection; `head`: it has no body.
 
-    Its time counts from when it was made.
+    Attributes:
+        started: from when its time counts, by `time.monotonic`; at first, since it was made.
     """
 
     def __init__(self, incoming: Incoming, request: Request, *, head: bool = False) -> None:
         self._in = incoming
         self._request = request
         self._begun = incoming.taken
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         self._steps = self._answer(head)
 
     def advance(self) -> Exchange | None:
@@ -91,7 +92,7 @@ class AnswerReader:
         except _NoAnswer as error:
             return self.failed(str(error))
         status, headers, coded = answer
-        seconds = time.monotonic() - self._started
+        seconds = time.monotonic() - self.started
         try:
             body = uncoded(headers, coded)
         except httpx.DecodingError as error:
@@ -102,7 +103,7 @@ class AnswerReader:
         """An exchange without a complete answer."""
         came = len(self._in.received) - self._begun
         where = f" ({came} bytes of one came)" if came else ""
-        seconds = time.monotonic() - self._started
+        seconds = time.monotonic() - self.started
         return Exchange(self._request, seconds=seconds, failure=f"{why}{where}")
 
     def _answer(self, head: bool) -> Generator[None, None, _Answer]:

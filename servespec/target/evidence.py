@@ -1,13 +1,14 @@
 """Exchanges as text that a person can read and repeat. Secrets do not appear in it."""
 
 import base64
+import copy
 import hashlib
 import re
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from google.protobuf import json_format
@@ -36,6 +37,14 @@ class Evidence:
     command: str
 
 
+@dataclass(slots=True)
+class _Seen:
+    """The last exchanges of a check, and how many there were in all."""
+
+    kept: deque[Evidence] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    count: int = 0
+
+
 class Journal:
     """What was said to the target since a check began, and whether the target outlived it.
 
@@ -43,37 +52,54 @@ class Journal:
         omitted: how many earlier exchanges of the check are no longer kept.
     """
 
-    def __init__(self, alive: Callable[[], str | None], auth: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self, alive: Callable[[], str | None] | None, auth: Iterable[tuple[str, str]]
+    ) -> None:
         self._alive = alive
         self._redact = _redactor(tuple(auth))
-        self._kept: deque[Evidence] = deque(maxlen=_KEPT)
-        self._seen = 0
+        self._seen = _Seen()
+
+    def beside(self) -> "Journal":
+        """For another server of the same check, whose death is the check's own to judge."""
+        other = copy.copy(self)
+        other._alive = None
+        return other
 
     def begin(self) -> None:
         """Forget the last check's exchanges."""
-        self._kept.clear()
-        self._seen = 0
+        self._seen.kept.clear()
+        self._seen.count = 0
 
     @property
     def kept(self) -> list[Evidence]:
         """The last exchanges, oldest first."""
-        return list(self._kept)
+        return list(self._seen.kept)
 
     @property
     def omitted(self) -> int:
         """How many exchanges came before those that are kept."""
-        return self._seen - len(self._kept)
+        return self._seen.count - len(self._seen.kept)
 
     def saw(self, exchange: Exchange | GrpcExchange) -> None:
         """Keep an exchange. Raises TargetGone when it is the one that the target died of."""
+        self.saw_all([exchange])
+
+    def saw_all(self, exchanges: Sequence[Exchange | GrpcExchange], *, besides: int = 0) -> None:
+        """Keep some of many exchanges, broken ones before others; `besides`: more, not given."""
+        by_weight = sorted(exchanges, key=lambda exchange: exchange.broken)
+        self._seen.count += len(exchanges) + besides
+        self._seen.kept.extend(map(self._written, by_weight[-_KEPT:]))
+        if by_weight and by_weight[-1].broken:
+            self.must_live(by_weight[-1].asked)
+
+    def _written(self, exchange: Exchange | GrpcExchange) -> Evidence:
         parts = _of_grpc(exchange) if isinstance(exchange, GrpcExchange) else _of_rest(exchange)
-        self._seen += 1
-        self._kept.append(Evidence(*map(self._redact, parts)))
-        if exchange.broken:
-            self.must_live(exchange.asked)
+        return Evidence(*map(self._redact, parts))
 
     def must_live(self, during: str) -> None:
         """Raise TargetGone when the target is dead."""
+        if self._alive is None:
+            return
         death = self._alive()
         if death is None:
             time.sleep(_SETTLE)

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from . import reading
 from .outcomes import Nonconformance
 
-__all__ = ["Exchange", "GrpcExchange", "Headers", "Request", "WireExchange"]
+__all__ = ["Exchange", "GrpcExchange", "Headers", "Request", "RequestBytes", "WireExchange"]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -50,6 +50,25 @@ class Request:
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}" if self.method else f"bytes to {self.url}"
+
+
+class RequestBytes(bytes):
+    """A whole request as the bytes to send; knows what it asks and how its answer is read.
+
+    Attributes:
+        request: the same for a reader of the evidence.
+        names: the target's tensor names by the fixture's.
+    """
+
+    request: Request
+    names: Mapping[str, str]
+
+    def __new__(cls, data: bytes, request: Request, names: Mapping[str, str]) -> Self:
+        """Take the bytes and what is known of them."""
+        message = super().__new__(cls, data)
+        message.request = request
+        message.names = names
+        return message
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from .answers import uncoded
 from .binding import FixtureBinding
 from .connection import Connection, Tls
 from .evidence import Journal
-from .exchange import Exchange, Headers, Request, WireExchange
+from .exchange import Exchange, Headers, Request, RequestBytes, WireExchange
 from .outcomes import Nonconformance
 
 __all__ = ["RestPlane"]
@@ -33,6 +33,10 @@ class RestPlane:
     """Asks the target over HTTP/1.1.
 
     `hosted` finds what a fixture is called on the target; `headers` go with every request.
+
+    Attributes:
+        origin: scheme, host and port, such as `http://localhost:8000`.
+        journal: where exchanges are kept as evidence.
     """
 
     def __init__(
@@ -50,10 +54,10 @@ class RestPlane:
         self._secure = parts.scheme == "https"
         host = f"[{self.host}]" if ":" in self.host else self.host
         self.authority = f"{host}:{self.port}"
-        self._origin = f"{parts.scheme}://{self.authority}"
+        self.origin = f"{parts.scheme}://{self.authority}"
         self._prefix = parts.path.rstrip("/")
         self._hosted = hosted
-        self._journal = journal
+        self.journal = journal
         self._headers = {**_basic(parts), **headers}
         self._tls = tls
 
@@ -100,11 +104,28 @@ class RestPlane:
             "POST",
             self.infer_path(fixture, version),
             headers=_with_type(headers),
-            body=body if isinstance(body, bytes) else _encode(_renamed(body, binding)),
+            body=_content(body, binding),
             timeout=timeout,
             fresh=fresh,
             names=binding.tensors,
         )
+
+    def message(
+        self,
+        fixture: str,
+        body: bytes | Mapping[str, Any],
+        *,
+        version: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RequestBytes:
+        """The inference that `infer` would POST as bytes, to be sent together with others."""
+        binding = self._hosted(fixture)
+        path = self.infer_path(fixture, version)
+        question = self._question("POST", path, _with_type(headers), _content(body, binding))
+        target = question.extensions["target"]
+        fields = [b"%b: %b" % field for field in question.headers.raw]
+        head = b"\r\n".join((b"POST %b HTTP/1.1" % target, *fields, b"", b""))
+        return RequestBytes(head + question.content, self._request(question), binding.tensors)
 
     def model_metadata(self, fixture: str) -> Exchange:
         """GET what the target says of a fixture."""
@@ -143,7 +164,7 @@ class RestPlane:
         else:
             exchange = self._asked(self._pool, question, timeout, may_repeat=True)
         exchange = replace(exchange, names=names or {})
-        self._journal.saw(exchange)
+        self.journal.saw(exchange)
         return exchange
 
     def together(self, calls: Sequence[Callable[[], Exchange]]) -> list[Exchange]:
@@ -154,14 +175,23 @@ class RestPlane:
     def connect(self, *, timeout: float = 5.0) -> Connection:
         """Open a raw connection, to be closed by the caller."""
         try:
-            opened = socket.create_connection((self.host, self.port), timeout)
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._secure:
-                opened = self._context.wrap_socket(opened, server_hostname=self.host)
+            opened = self.dial(timeout)
         except OSError as error:
-            self._journal.must_live(f"connect to {self._origin}")
-            raise Nonconformance(f"no connection to {self._origin}: {error}") from None
-        return Connection(opened, self._origin, self._journal.saw)
+            self.journal.must_live(f"connect to {self.origin}")
+            raise Nonconformance(f"no connection to {self.origin}: {error}") from None
+        return Connection(opened, self.origin, self.journal.saw)
+
+    def dial(self, timeout: float) -> socket.socket:
+        """Open a socket to the target that sends without delay, with TLS where it is spoken.
+
+        Raises:
+            OSError: it could not be opened.
+        """
+        opened = socket.create_connection((self.host, self.port), timeout)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._secure:
+            return self._context.wrap_socket(opened, server_hostname=self.host)
+        return opened
 
     def head(self, method: str, path: str, *fields: str) -> bytes:
         """The head of a request to be sent by hand: with Host and authentication, then `fields`."""
@@ -193,7 +223,7 @@ class RestPlane:
                 connection.half_close()
             read = list(_answers(connection, answers, timeout))
         return WireExchange(
-            request=Request("", self._origin, body=bytes(connection.sent)),
+            request=Request("", self.origin, body=bytes(connection.sent)),
             answers=tuple(one for one in read if one.status >= 200),
             interim=tuple(one for one in read if 100 <= one.status < 200),
             closed=connection.closed,
@@ -225,7 +255,7 @@ class RestPlane:
         target = f"{self._prefix}{path}".encode()
         return httpx.Request(
             method,
-            self._origin,
+            self.origin,
             headers=[(name.encode(), value.encode()) for name, value in fields.items()],
             content=body,
             extensions={"target": target},
@@ -269,7 +299,7 @@ class RestPlane:
     def _request(self, question: httpx.Request) -> Request:
         return Request(
             question.method,
-            f"{self._origin}{question.extensions['target'].decode()}",
+            f"{self.origin}{question.extensions['target'].decode()}",
             _decoded(question.headers),
             question.content,
         )
@@ -332,6 +362,10 @@ def _entry(entry: Any, binding: FixtureBinding) -> Any:
     if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
         return {**entry, "name": binding.tensor(entry["name"])}
     return entry
+
+
+def _content(body: bytes | Mapping[str, Any], binding: FixtureBinding) -> bytes:
+    return body if isinstance(body, bytes) else _encode(_renamed(body, binding))
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

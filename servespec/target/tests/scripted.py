@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 from ..target import FixtureBinding, Target
@@ -43,10 +44,10 @@ def ok(body: bytes, *fields: str) -> bytes:
 
 
 @contextmanager
-def scripted(*talks: Talk) -> Iterator[int]:
-    """Serve one connection after the other on a port of its own."""
+def scripted(*talks: Talk, together: bool = False) -> Iterator[int]:
+    """Serve one connection after the other, or all `together`, on a port of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=_serve, args=(listener, talks))
+        server = threading.Thread(target=_serve, args=(listener, talks, together))
         server.start()
         yield listener.getsockname()[1]
         with suppress(OSError):
@@ -75,9 +76,11 @@ def target_at(
 
 
 @contextmanager
-def asked(*talks: Talk, headers: Mapping[str, str] | None = None) -> Iterator[Target]:
+def asked(
+    *talks: Talk, headers: Mapping[str, str] | None = None, together: bool = False
+) -> Iterator[Target]:
     """A target whose connections go as written."""
-    with scripted(*talks) as port:
+    with scripted(*talks, together=together) as port:
         target = target_at(port, headers=headers)
         try:
             yield target
@@ -85,14 +88,21 @@ def asked(*talks: Talk, headers: Mapping[str, str] | None = None) -> Iterator[Ta
             target.close()
 
 
-def _serve(listener: socket.socket, talks: tuple[Talk, ...]) -> None:
-    for talk in talks:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return
-        with connection, suppress(OSError):
-            talk(connection)
+def _serve(listener: socket.socket, talks: tuple[Talk, ...], together: bool) -> None:
+    with ThreadPoolExecutor(len(talks) or 1 if together else 1) as threads:
+        for talk in talks:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            work = threads.submit(_talk, connection, talk)
+            if not together:
+                work.result()
+
+
+def _talk(connection: socket.socket, talk: Talk) -> None:
+    with connection, suppress(OSError):
+        talk(connection)
 
 
 def _read_request(connection: socket.socket) -> None:
