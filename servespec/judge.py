@@ -13,7 +13,13 @@ from servespec.session import NotRun, Options, Session
 from servespec.target.environment import InstallError
 from servespec.target.leftovers import current_run
 from servespec.target.manifest import ManifestError
-from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
+from servespec.target.outcomes import (
+    Inconclusive,
+    Invalid,
+    NotApplicable,
+    TargetGone,
+    Untestable,
+)
 from servespec.target.process import StartError
 from servespec.verdicts.catalogue import CATALOGUE, Level, Requirement
 from servespec.verdicts.report import Report
@@ -246,6 +252,8 @@ OUTCOMES: tuple[tuple[type[BaseException], Verdict], ...] = (
     (NotApplicable, Verdict.NOT_APPLICABLE),
     (NotRun, Verdict.NOT_RUN),
     (Untestable, Verdict.UNTESTABLE),
+    (Invalid, Verdict.INVALID),
+    (Inconclusive, Verdict.INCONCLUSIVE),
     (Gone, Verdict.ERROR),
 )
 

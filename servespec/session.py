@@ -18,6 +18,7 @@ from servespec.fixtures import build
 from servespec.target.defects import DefectSwitch
 from servespec.target.environment import interpreter
 from servespec.target.environment import version as version_of
+from servespec.target.instance import Instances
 from servespec.target.leftovers import current_run
 from servespec.target.manifest import Manifest, ManifestError, load
 from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
@@ -51,9 +52,14 @@ class NotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to judge, how far to go, where to write; `command` asks for the same again."""
+    """What to judge, how far to go, where to write; `command` asks for the same again.
+
+    `source` is the target file as it was written, `manifest` what the addresses that were given
+    beside it have left of it: nothing is started to be judged then.
+    """
 
     command: str
+    source: Manifest
     manifest: Manifest
     profiles: tuple[str, ...]
     intrusive: bool
@@ -69,11 +75,13 @@ class Options:
         unknown = sorted(set(named) - set(PROFILES))
         if unknown:
             raise UsageError(f"--profile {unknown[0]}: expected one of {', '.join(PROFILES)}")
-        manifest = _manifest(given)
+        source = _source(given)
+        manifest = _running(source, given) if given.target else source
         beside = manifest.folder / "baseline.toml"
         known = Path(given.baseline) if given.baseline else beside
         return cls(
             command=_command(given),
+            source=source,
             manifest=manifest,
             profiles=tuple(named),
             intrusive=given.intrusive,
@@ -107,15 +115,24 @@ def _command(given: argparse.Namespace) -> str:
     return shlex.join(words + (["--intrusive"] if given.intrusive else []))
 
 
-def _manifest(given: argparse.Namespace) -> Manifest:
-    """The target file; a URL beside it means that its server is running already."""
+def _source(given: argparse.Namespace) -> Manifest:
+    """The target file, or the URL that stands for one."""
     if not given.target:
         return Manifest.for_url(given.target_url, given.target_grpc)
-    manifest = load(Path(given.target))
+    return load(Path(given.target))
+
+
+def _running(source: Manifest, given: argparse.Namespace) -> Manifest:
+    """The target file; a URL beside it means that its server is running already."""
     if not (given.target_url or given.target_grpc):
-        return manifest
-    running = replace(manifest.target, rest=given.target_url, grpc=given.target_grpc)
-    return replace(manifest, target=running, start=None)
+        return source
+    return replace(
+        source,
+        target=replace(source.target, rest=given.target_url, grpc=given.target_grpc),
+        start=None,
+        probes=replace(source.probes, url=None),
+        metrics=replace(source.metrics, url=None),
+    )
 
 
 class Session:
@@ -148,9 +165,10 @@ class Session:
             self.process = self._started(manifest)
         else:
             _must_listen(manifest)
+        addresses = self.process.addresses if self.process else manifest.addresses
         target = Target(
-            self.process.rest if self.process else manifest.target.rest,
-            self.process.grpc if self.process else manifest.target.grpc,
+            addresses.rest,
+            addresses.grpc,
             fixtures={
                 name: FixtureBinding(
                     names.model or name, names.version, {**names.inputs, **names.outputs}
@@ -161,16 +179,31 @@ class Session:
             headers=manifest.headers(),
             tls=manifest.tls(),
             alive=self._absence,
+            probes=replace(manifest.probes, url=addresses.probes),
+            metrics=replace(manifest.metrics, url=addresses.metrics),
+            instances=self.instances,
         )
         self._open.callback(target.close)
         return target
 
+    @cached_property
+    def instances(self) -> Instances | None:
+        """Starts the servers that checks have to themselves; None without a start command."""
+        source = self.options.source
+        if source.start is None:
+            return None
+        return Instances(source, models=self.scratch, logs=self.report_dir)
+
+    @cached_property
+    def scratch(self) -> Path:
+        """A folder that is gone at the end."""
+        folder = tempfile.TemporaryDirectory(dir=current_run().folder)
+        return Path(self._open.enter_context(folder))
+
     def _started(self, manifest: Manifest) -> TargetProcess:
-        scratch = tempfile.TemporaryDirectory(dir=current_run().folder)
-        folder = Path(self._open.enter_context(scratch))
-        build(folder / "models")
+        build(self.scratch / "models")
         process = TargetProcess.start(
-            manifest, models=folder / "models", log=self.report_dir / "target.log"
+            manifest, models=self.scratch / "models", log=self.report_dir / "target.log"
         )
         self._open.enter_context(process)
         process.wait_ready()
@@ -225,7 +258,10 @@ class Session:
         if profile not in self.claimed:
             raise NotApplicable(f"the profile {profile} is neither claimed nor detected")
         if self.defects:
-            self.defects.set(self._defect(self.defects, check))
+            defect = self._defect(self.defects, check)
+            self.defects.set(defect)
+            if self.instances:
+                self.instances.defects = (defect,)
         self.target.begin(check.key)
 
     @staticmethod
@@ -276,9 +312,8 @@ class Session:
     def report(self, checks: Sequence[CheckResult]) -> Report:
         """What the run found."""
         manifest = self.options.manifest
-        urls = {"rest": manifest.target.rest, "grpc": manifest.target.grpc}
-        if self.process:
-            urls = {"rest": self.process.rest, "grpc": self.process.grpc}
+        addresses = self.process.addresses if self.process else manifest.addresses
+        urls = {"rest": addresses.rest, "grpc": addresses.grpc}
         return Report(
             suite=SuiteInfo(
                 name="conformance",

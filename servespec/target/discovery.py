@@ -16,8 +16,9 @@ from ..fixtures import FIXTURES
 from ..wire import proto as pb
 from ..wire.messages import TensorMetadata
 from .exchange import Exchange
-from .manifest import FixtureNames, Manifest, ManifestError
+from .manifest import Manifest, ManifestError
 from .outcomes import Nonconformance
+from .sections import FixtureNames
 from .skeleton import skeleton
 from .target import Target
 

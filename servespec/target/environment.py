@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .leftovers import MARK, current_run, kill_all, marked
-from .manifest import Manifest, fill
+from .manifest import Manifest
+from .sections import fill
 
-__all__ = ["InstallError", "interpreter", "variables", "version"]
+__all__ = ["InstallError", "interpreter", "run", "variables", "version"]
 
 INSTALL_SECONDS = 1200.0
 VERSION_SECONDS = 60.0
@@ -67,7 +68,7 @@ def version(manifest: Manifest, python: Path) -> str:
         return manifest.target.version
     values = {"python": python, "here": manifest.folder}
     words = [fill(word, values) for word in manifest.target.version_command]
-    printed = _run(words, VERSION_SECONDS, manifest.folder, variables(python))
+    printed = run(words, VERSION_SECONDS, manifest.folder, variables(python))
     return (printed.strip().splitlines() or [""])[-1].strip()
 
 
@@ -81,10 +82,10 @@ def _install(folder: Path, requirements: Path) -> None:
         create = [sys.executable, "-m", "venv", str(folder)]
         fetch = [str(python), "-m", "pip", "install", "-r", requirements.name]
     for command in (create, fetch):
-        _run(command, INSTALL_SECONDS, requirements.parent, dict(os.environ))
+        run(command, INSTALL_SECONDS, requirements.parent, dict(os.environ))
 
 
-def _run(command: Sequence[str], seconds: float, folder: Path, environment: dict[str, str]) -> str:
+def run(command: Sequence[str], seconds: float, folder: Path, environment: dict[str, str]) -> str:
     """What a command prints; an `InstallError` when it fails or takes too long."""
     mark = f"{current_run().id}/{secrets.token_hex(4)}"
     try:

@@ -5,40 +5,35 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..fixtures import FIXTURES
 from .connection import Tls
-from .schema import (
-    FILE,
-    PORT,
-    SECONDS,
-    TEXT,
-    TEXTS,
-    WORDS,
-    Kind,
-    ManifestError,
-    Where,
-    known,
-    matching,
-    one_of,
-    read,
-    scalars,
+from .schema import ManifestError, Where, known, read, scalars
+from .sections import (
+    GRPC,
+    NAME,
+    REST,
+    Auth,
+    Chaos,
+    FixtureNames,
+    Metrics,
+    Ports,
+    Probes,
+    Start,
+    TargetSection,
+    placeholders,
 )
 
 __all__ = [
     "CLAIMABLE",
-    "Auth",
-    "FixtureNames",
+    "Addresses",
     "Manifest",
     "ManifestError",
-    "Ports",
-    "Start",
-    "TargetSection",
     "load",
 ]
 
@@ -54,124 +49,22 @@ CLAIMABLE = (
 )
 """The profiles that a target can claim."""
 
-PLACEHOLDERS = ("http_port", "grpc_port", "models", "python", "here")
-PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-SECRET = re.compile(r"(?:(?P<scheme>[A-Za-z]+) )?env:(?P<variable>[A-Za-z_]\w*)")
-
 
 @dataclass(frozen=True, slots=True)
-class Secret:
-    """A header's value that only the environment knows, after an optional scheme (`Bearer`)."""
+class Addresses:
+    """Where a server is reached.
 
-    scheme: str
-    variable: str
+    Attributes:
+        rest: its REST URL, None without that plane.
+        grpc: its gRPC address, None without that plane.
+        probes: what comes before the paths of the probes, None where that is the REST URL.
+        metrics: the whole URL of the metrics, None where they are at `/metrics` of the REST URL.
+    """
 
-
-def _placeholders(text: str) -> set[str]:
-    return set(PLACEHOLDER.findall(text))
-
-
-def _with_placeholders(kind: Kind[T], texts: Callable[[T], Collection[str]]) -> Kind[T]:
-    """The same kind, its texts holding no placeholder but those that the suite fills."""
-
-    def reader(value: Any, folder: Path) -> T:
-        accepted = kind.read(value, folder)
-        unknown = _placeholders(" ".join(texts(accepted))) - {*PLACEHOLDERS}
-        if unknown:
-            raise ValueError("{" + min(unknown) + "}")
-        return accepted
-
-    names = ", ".join("{" + name + "}" for name in PLACEHOLDERS)
-    return Kind(f"{kind.expected}, with no placeholder but {names}", reader)
-
-
-def _secrets(value: Any, folder: Path) -> Mapping[str, Secret]:
-    try:
-        found = {name: SECRET.fullmatch(text) for name, text in TEXTS.read(value, folder).items()}
-    except ValueError:
-        raise ValueError("something else (not shown)") from None
-    for name, match in found.items():
-        if match is None:
-            raise ValueError(f"a literal value (not shown) for {name!r}")
-    return {
-        name: Secret(match["scheme"] or "", match["variable"])
-        for name, match in found.items()
-        if match
-    }
-
-
-def _rest(value: Any, _: Path) -> str:
-    text = str(value)
-    if "@" in text:
-        raise ValueError("a URL with a user or a password (not shown)")
-    url = urlsplit(text.replace("{http_port}", "1"))
-    web = url.scheme in ("http", "https") and url.hostname
-    if not web or url.port == 0 or re.search(r"[\s?#]", text):  # .port refuses what is no port
-        raise ValueError
-    return text
-
-
-COMMAND = _with_placeholders(WORDS, lambda words: words)
-VARIABLES = _with_placeholders(TEXTS, lambda table: table.values())
-NAME = matching("a name of letters, digits, dots, dashes and underscores", r"\w[\w.-]{0,63}")
-PATH = matching('a path such as "/v2/health/ready"', r"/\S*")
-REST = Kind('a URL such as "http://host:8080"', _rest)
-GRPC = matching('an address such as "host:8081"', r"[^\s/@]+:(\d{1,5}|\{grpc_port\})")
-SECRETS = Kind(
-    'values from the environment such as { Authorization = "Bearer env:TOKEN" }', _secrets
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSection:
-    """`[target]`: the server's name, version and addresses."""
-
-    name: Annotated[str, NAME]
-    version: Annotated[str, TEXT] = ""
-    version_command: Annotated[tuple[str, ...], COMMAND] = ()
-    dialect: Annotated[str, one_of("oip")] = "oip"
-    rest: Annotated[str | None, REST] = None
-    grpc: Annotated[str | None, GRPC] = None
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """`[start]`: how the suite starts and stops the server. Durations in seconds."""
-
-    command: Annotated[tuple[str, ...], COMMAND]
-    environment: Annotated[Mapping[str, str], VARIABLES] = field(default_factory=dict)
-    requirements: Annotated[Path | None, FILE] = None
-    ready_seconds: Annotated[float, SECONDS] = 60.0
-    stop_seconds: Annotated[float, SECONDS] = 10.0
-    ready_path: Annotated[str, PATH] = "/v2/health/ready"
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """`[ports]`: where a started server listens; 0 leaves the choice to the suite."""
-
-    http: Annotated[int, PORT] = 0
-    grpc: Annotated[int, PORT] = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Auth:
-    """`[auth]`: who we are and whom we trust. Holds no secret, only where to find it."""
-
-    headers: Annotated[Mapping[str, Secret], SECRETS] = field(default_factory=dict)
-    ca_file: Annotated[Path | None, FILE] = None
-    client_certificate: Annotated[Path | None, FILE] = None
-    client_key: Annotated[Path | None, FILE] = None
-
-
-@dataclass(frozen=True, slots=True)
-class FixtureNames:
-    """`[fixtures.NAME]`: the target's names for a fixture; empty: ours, or its own choice."""
-
-    model: Annotated[str, TEXT] = ""
-    version: Annotated[str, TEXT] = ""
-    inputs: Annotated[Mapping[str, str], TEXTS] = field(default_factory=dict)
-    outputs: Annotated[Mapping[str, str], TEXTS] = field(default_factory=dict)
+    rest: str | None = None
+    grpc: str | None = None
+    probes: str | None = None
+    metrics: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +85,11 @@ class Manifest:
     auth: Auth = field(default_factory=Auth)
     fixtures: Mapping[str, FixtureNames] = field(default_factory=dict)
     claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    probes: Probes = field(default_factory=Probes)
+    metrics: Metrics = field(default_factory=Metrics)
     objectives: Mapping[str, Any] = field(default_factory=dict)
     quantization: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    chaos: Mapping[str, Any] = field(default_factory=dict)
+    chaos: Chaos = field(default_factory=Chaos)
 
     @classmethod
     def for_url(cls, rest: str | None, grpc: str | None = None) -> "Manifest":
@@ -224,10 +118,35 @@ class Manifest:
         return bool(self.target.grpc) or self._starts_on(self.ports.grpc, "grpc_port")
 
     def _starts_on(self, port: int, placeholder: str) -> bool:
+        return self.start is not None and (port > 0 or placeholder in self.mentioned)
+
+    @property
+    def mentioned(self) -> set[str]:
+        """The placeholders in the start command and in its environment."""
         if self.start is None:
-            return False
-        texts = [*self.start.command, *self.start.environment.values()]
-        return port > 0 or placeholder in _placeholders(" ".join(texts))
+            return set()
+        return placeholders(" ".join([*self.start.command, *self.start.environment.values()]))
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the server is reached; those of a server to be started may hold placeholders."""
+        return Addresses(
+            (self.target.rest or "http://127.0.0.1:{http_port}") if self.serves_rest else None,
+            (self.target.grpc or "127.0.0.1:{grpc_port}") if self.serves_grpc else None,
+            self.probes.url,
+            self.metrics.url,
+        )
+
+    @property
+    def pinned(self) -> str | None:
+        """Why no second server can run beside a first; None where it can, on other ports."""
+        for address in filter(None, astuple(self.addresses)):
+            ports = placeholders(address)
+            if not ports:
+                return f"its address {address} is fixed"
+            if ports - self.mentioned:
+                return f"its start command does not mention {{{min(ports - self.mentioned)}}}"
+        return None
 
     def headers(self, environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
         """The headers to send, their values taken from the environment now."""
@@ -251,11 +170,6 @@ class Manifest:
         if not (encrypted or auth.ca_file or auth.client_certificate):
             return None
         return Tls(auth.ca_file, auth.client_certificate, auth.client_key)
-
-
-def fill(text: str, values: Mapping[str, object]) -> str:
-    """The text with its placeholders filled; braces that are none of them stay."""
-    return PLACEHOLDER.sub(lambda match: str(values.get(match[1], match[0])), text)
 
 
 def load(path: Path) -> Manifest:
@@ -293,9 +207,15 @@ def _consistent(manifest: Manifest) -> Manifest:
     if not (manifest.serves_rest or manifest.serves_grpc):
         expected = "a URL, or a [start] command with {http_port} or {grpc_port}"
         raise Where(manifest.file, "target").mistake("rest", expected, "neither")
-    for name, kind, address in (("rest", REST, target.rest), ("grpc", GRPC, target.grpc)):
-        if address and manifest.start is None and _placeholders(address):
-            where = Where(manifest.file, "target")
+    places = (
+        ("target", "rest", REST, target.rest),
+        ("target", "grpc", GRPC, target.grpc),
+        ("probes", "url", REST, manifest.probes.url),
+        ("metrics", "url", REST, manifest.metrics.url),
+    )
+    for section, name, kind, address in places:
+        if address and manifest.start is None and placeholders(address):
+            where = Where(manifest.file, section)
             raise where.mistake(name, f"{kind.expected} as there is no [start]", repr(address))
     if (auth.client_certificate is None) != (auth.client_key is None):
         given, absent = (
@@ -333,8 +253,9 @@ SECTIONS: Mapping[str, Callable[[object, Where], Any]] = {
     "auth": _one(Auth),
     "fixtures": _many(_one(FixtureNames), FIXTURES),
     "claims": _many(scalars, CLAIMABLE),
-    "metrics": scalars,
+    "probes": _one(Probes),
+    "metrics": _one(Metrics),
     "objectives": scalars,
     "quantization": _many(scalars),
-    "chaos": scalars,
+    "chaos": _one(Chaos),
 }

@@ -1,6 +1,13 @@
 """The ways in which a check ends without passing. An assertion that fails is the plain one."""
 
-__all__ = ["Nonconformance", "NotApplicable", "TargetGone", "Untestable"]
+__all__ = [
+    "Inconclusive",
+    "Invalid",
+    "Nonconformance",
+    "NotApplicable",
+    "TargetGone",
+    "Untestable",
+]
 
 
 class Nonconformance(AssertionError):
@@ -13,6 +20,14 @@ class Untestable(Exception):
 
 class NotApplicable(Exception):
     """The feature is neither claimed nor detected."""
+
+
+class Invalid(Exception):
+    """The suite itself spoilt the measurement, such as by asking too late: it says nothing."""
+
+
+class Inconclusive(Exception):
+    """Too little was seen to tell either way."""
 
 
 class TargetGone(BaseException):

@@ -9,17 +9,18 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .environment import interpreter, variables
+from .environment import interpreter, run, variables
 from .leftovers import MARK, carries, current_run, kill_all
-from .manifest import Manifest, Start, fill
+from .manifest import Addresses, Manifest
 from .procfs import Process, descendants, listeners, processes, send
 from .readiness import Stranger, answers_grpc, answers_rest, listens, port_of
+from .sections import Ports, Start, fill
 
 __all__ = ["StartError", "TargetProcess", "free_port"]
 
@@ -38,74 +39,77 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a target is started, every placeholder filled, so that each restart is the same.
-
-    Attributes:
-        rest: its REST URL, None without that plane.
-        grpc: its gRPC address, None without that plane.
-    """
+    """How a target is started, so that each restart is the same; `values` fill placeholders."""
 
     manifest: Manifest
     start: Start
-    command: tuple[str, ...]
+    values: Mapping[str, object]
     environment: Mapping[str, str]
-    rest: str | None
-    grpc: str | None
 
     @classmethod
     def of(cls, manifest: Manifest, start: Start, models: Path) -> Self:
         """Chooses the ports that the file leaves open, makes the environment if need be."""
         python = interpreter(manifest)
-        http_port = manifest.ports.http or free_port()
-        values = {
-            "http_port": http_port,
-            "grpc_port": manifest.ports.grpc or free_port(besides=http_port),
-            "models": models,
-            "python": python,
-            "here": manifest.folder,
-        }
+        values = {**_ports(manifest.ports), "models": models, "python": python}
+        values["here"] = manifest.folder
         own = {name: fill(text, values) for name, text in start.environment.items()}
-        rest = manifest.target.rest or "http://127.0.0.1:{http_port}"
-        grpc = manifest.target.grpc or "127.0.0.1:{grpc_port}"
-        return cls(
-            manifest,
-            start,
-            tuple(fill(word, values) for word in start.command),
-            {"PYTHONUNBUFFERED": "1"} | variables(python) | own,
-            fill(rest, values) if manifest.serves_rest else None,
-            fill(grpc, values) if manifest.serves_grpc else None,
-        )
+        environment = {"PYTHONUNBUFFERED": "1"} | variables(python) | own
+        return cls(manifest, start, values, environment)
+
+    def filled(self, words: Sequence[str]) -> list[str]:
+        """A command of the target file."""
+        return [fill(word, self.values) for word in words]
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the started server will be."""
+        unfilled = astuple(self.manifest.addresses)
+        return Addresses(*(text and fill(text, self.values) for text in unfilled))
+
+
+def _ports(fixed: Ports) -> dict[str, int]:
+    """A port for each placeholder of one, no two the same."""
+    ports = {
+        "http_port": fixed.http,
+        "grpc_port": fixed.grpc,
+        "metrics_port": fixed.metrics,
+        "probe_port": fixed.probes,
+        "defects_port": 0,
+    }
+    for name, port in ports.items():
+        ports[name] = port or free_port(besides=ports.values())
+    return ports
 
 
 class TargetProcess:
     """A started server with all the processes that came of it.
 
     Attributes:
-        rest: its REST URL, None without that plane.
-        grpc: its gRPC address, None without that plane.
+        addresses: where it is reached.
         log: the file that its standard output and error go to.
+        started: when it was last started, on the monotonic clock.
     """
 
     def __init__(self, recipe: Recipe, log: Path) -> None:
-        self.rest = recipe.rest
-        self.grpc = recipe.grpc
+        self.addresses = recipe.addresses
         self.log = log
+        self.started = 0.0
         self._recipe = recipe
         self._mark = f"{current_run().id}/{next(_numbers)}"
         self._main: subprocess.Popen[bytes] | None = None
-        self._started = 0.0
         self._death: str | None = None
         self._seen: set[tuple[int, int]] = set()
         self._sessions: set[int] = set()
 
     @classmethod
-    def start(cls, manifest: Manifest, *, models: Path, log: Path) -> Self:
+    def start(cls, manifest: Manifest, *, models: Path, log: Path, title: str = "") -> Self:
         """Runs the manifest's command and returns at once; `wait_ready` comes next.
 
         Args:
             manifest: one with a `[start]` section.
             models: the model repository that `{models}` stands for.
             log: gets what the server prints; its folder is made if need be.
+            title: the first line of the log.
 
         Raises:
             StartError: the command cannot be run.
@@ -115,7 +119,7 @@ class TargetProcess:
             raise StartError(f"{manifest.file}: expected a [start] section, found none")
         process = cls(Recipe.of(manifest, manifest.start, models), log)
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
+        log.write_text(f"{title}\n" if title else "")
         process._spawn()
         return process
 
@@ -136,12 +140,17 @@ class TargetProcess:
         self._spawn()
         self.wait_ready()
 
+    def respawn(self) -> None:
+        """Kills what is left of it, runs it again on the same ports; returns at once."""
+        self.kill()
+        self._spawn()
+
     def _spawn(self) -> None:
         recipe = self._recipe
         with self.log.open("ab") as log:
             try:
                 self._main = subprocess.Popen(
-                    recipe.command,
+                    recipe.filled(recipe.start.command),
                     cwd=recipe.manifest.folder,
                     env={**recipe.environment, MARK: self._mark},
                     stdin=subprocess.DEVNULL,
@@ -152,9 +161,9 @@ class TargetProcess:
             except OSError as error:
                 raise StartError(
                     f"{recipe.manifest.file}: [start] command: expected a program, "
-                    f"found {recipe.command[0]!r} ({error.strerror})"
+                    f"found {recipe.start.command[0]!r} ({error.strerror})"
                 ) from None
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         self._death = None
         atexit.register(self.stop)
 
@@ -166,12 +175,13 @@ class TargetProcess:
                 target is stopped and nothing of it is left.
         """
         try:
-            self._await_readiness()
+            self.until_ready()
         except BaseException:
             self.stop()
             raise
 
-    def _await_readiness(self) -> None:
+    def until_ready(self) -> None:
+        """As `wait_ready`, but a target that is not ready is left as it is."""
         seconds = self._recipe.start.ready_seconds
         deadline = time.monotonic() + seconds
         while missing := self._missing():
@@ -187,15 +197,16 @@ class TargetProcess:
         """What it lacks to be ready, None when nothing."""
         manifest = self._recipe.manifest
         try:
-            for address in filter(None, (self.rest, self.grpc)):
+            for address in filter(None, (self.addresses.rest, self.addresses.grpc)):
                 if not listens(port_of(address), self.processes):
                     return f"nothing listens at {address}"
         except Stranger as error:
             raise StartError(str(error)) from None
         headers, tls = manifest.headers(), manifest.tls()
-        if self.rest:
-            return answers_rest(self.rest, self._recipe.start.ready_path, headers, tls)
-        return answers_grpc(self.grpc, headers) if self.grpc and not tls else None
+        rest, grpc = self.addresses.rest, self.addresses.grpc
+        if rest:
+            return answers_rest(rest, self._recipe.start.ready_path, headers, tls)
+        return answers_grpc(grpc, headers) if grpc and not tls else None
 
     def _last_words(self) -> str:
         with self.log.open("rb") as log:
@@ -214,9 +225,29 @@ class TargetProcess:
         code = self._main.poll()
         if code is not None and self._death is None:
             how = f"was killed by {_name(-code)}" if code < 0 else f"exited with code {code},"
-            seconds = time.monotonic() - self._started
+            seconds = time.monotonic() - self.started
             self._death = f"the target {how} {seconds:.1f} s after its start"
         return self._death
+
+    @property
+    def pid(self) -> int | None:
+        """Of the main process, also when that is dead; None when there is nothing left of it."""
+        return self._main.pid if self._main else None
+
+    @property
+    def code(self) -> int | None:
+        """The main process's exit code, negative the signal that killed it; None as it runs."""
+        return self._main.poll() if self._main else None
+
+    def execute(self, command: Sequence[str], seconds: float) -> str:
+        """Runs another command of the target file beside it; returns what that printed.
+
+        Raises:
+            InstallError: it does not run, fails, or takes longer.
+        """
+        recipe = self._recipe
+        folder, environment = recipe.manifest.folder, dict(recipe.environment)
+        return run(recipe.filled(command), seconds, folder, environment)
 
     def signal(self, number: signal.Signals) -> None:
         """Signals the main process alone, as an orchestrator does."""
@@ -259,6 +290,16 @@ class TargetProcess:
             self._death = f"the target did not stop within {seconds:g} s of SIGTERM and was killed"
         else:
             self._dismiss_stragglers()
+        return self.kill()
+
+    def kill(self) -> str | None:
+        """SIGKILL to all that came of it; then nothing is left.
+
+        Returns:
+            The sentence of how it ended; None when there was nothing to kill.
+        """
+        if self._main is None:
+            return None
         if survivors := kill_all(self.processes):
             pids = ", ".join(str(process.pid) for process in survivors)
             raise RuntimeError(f"processes of the target outlive SIGKILL: {pids}")
@@ -286,13 +327,13 @@ class TargetProcess:
                     os.waitpid(process.pid, os.WNOHANG)
 
 
-def free_port(besides: int = 0) -> int:
+def free_port(besides: Collection[int] = ()) -> int:
     """A port that nobody listens on, below those that the kernel hands to clients."""
     limits = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
     end = int(limits[0]) if int(limits[0]) > 2 * LOWEST_PORT else 32768
     # Not the shared generator: a fixed seed would make every run try the same ports.
     for port in random.SystemRandom().sample(range(LOWEST_PORT, end), 100):
-        if port != besides and not listeners(port):
+        if port not in besides and not listeners(port):
             with socket.socket() as probe, contextlib.suppress(OSError):
                 probe.bind(("", port))
                 return port

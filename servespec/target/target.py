@@ -1,8 +1,11 @@
 """The judged server as checks see it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf import json_format
@@ -12,10 +15,15 @@ from ..wire import proto as pb
 from .binding import FixtureBinding
 from .connection import Tls
 from .evidence import Evidence, Journal
-from .exchange import GrpcExchange
+from .exchange import Exchange, GrpcExchange
 from .grpc import GrpcPlane
-from .outcomes import Untestable
+from .manifest import Addresses
+from .outcomes import NotApplicable, Untestable
 from .rest import RestPlane
+from .sections import Metrics, Probes
+
+if TYPE_CHECKING:
+    from .instance import Instance, Instances
 
 __all__ = ["FixtureBinding", "Target", "Tls"]
 
@@ -31,9 +39,13 @@ class Target:
         headers: sent with every request; their values never appear in evidence.
         tls: whom to trust; None: the system's authorities over REST, plain text over gRPC.
         alive: None while the server lives, or a sentence of how it died.
+        probes: where and what an orchestrator asks; their `url` None: the REST URL.
+        metrics: where the metrics are read, and their names; their `url` None: `/metrics` there.
+        instances: starts further servers; None where nobody knows how.
 
     Attributes:
         check: the name of the check that runs.
+        metrics: what the target calls its metrics.
         variants: what was recorded of choices that are the server's own, since the check began.
     """
 
@@ -47,6 +59,9 @@ class Target:
         headers: Mapping[str, str],
         tls: Tls | None,
         alive: Callable[[], str | None],
+        probes: Probes = Probes(),  # noqa: B008  # frozen
+        metrics: Metrics = Metrics(),  # noqa: B008
+        instances: "Instances | None" = None,
     ) -> None:
         self._rest_url = rest_url
         self._grpc_address = grpc_address
@@ -55,6 +70,9 @@ class Target:
         self._headers = headers
         self._tls = tls
         self._journal = Journal(alive, headers.items())
+        self._probes = probes
+        self.metrics = metrics
+        self._instances = instances
         self._present: set[str] = set()
         self.check = ""
         self.variants: dict[str, str] = {}
@@ -68,13 +86,7 @@ class Target:
         """The REST plane; Untestable where there is none."""
         if self._rest_url is None:
             raise Untestable("the target has no REST address")
-        return RestPlane(
-            self._rest_url,
-            hosted=self.fixture,
-            journal=self._journal,
-            headers=self._headers,
-            tls=self._tls,
-        )
+        return self._over_http(self._rest_url)
 
     @cached_property
     def grpc(self) -> GrpcPlane:
@@ -88,6 +100,81 @@ class Target:
             headers=self._headers,
             tls=self._tls,
         )
+
+    def _over_http(self, url: str) -> RestPlane:
+        return RestPlane(
+            url, hosted=self.fixture, journal=self._journal, headers=self._headers, tls=self._tls
+        )
+
+    def probe(
+        self, name: Literal["live", "ready", "startup"], *, timeout: float = 10.0
+    ) -> Exchange:
+        """Ask as an orchestrator does, on a connection of its own.
+
+        Raises:
+            NotApplicable: the target file names no path for the startup probe.
+        """
+        paths = {"live": self._probes.live, "ready": self._probes.ready}
+        path = paths.get(name, self._probes.startup)
+        if path is None:
+            raise NotApplicable("the target has no startup probe")
+        plane = self._over_http(self._probes.url) if self._probes.url else self.rest
+        return plane.request("GET", path, timeout=timeout, fresh=True)
+
+    def scrape(self, accept: str | None = None, *, timeout: float = 10.0) -> Exchange:
+        """Read the metrics, in the format that `accept` asks for."""
+        url = urlsplit(self.metrics.url or "")
+        plane = self._over_http(f"{url.scheme}://{url.netloc}") if self.metrics.url else self.rest
+        headers = {"Accept": accept} if accept else {}
+        path = url.path or "/metrics"
+        return plane.request("GET", path, headers=headers, timeout=timeout, fresh=True)
+
+    @contextmanager
+    def fresh(
+        self, *fixtures: str, ready: bool = True, harmed: bool = False
+    ) -> "Iterator[Instance]":
+        """A server of the check's own, started anew with these fixtures only; gone afterwards.
+
+        Args:
+            fixtures: the models that it gets; none named: all of them.
+            ready: wait until it is; otherwise come back as soon as its process is started.
+            harmed: start it such that `Instance.harm` can be used.
+
+        Raises:
+            Untestable: nobody knows how to start one, or it does not host a fixture.
+            Nonconformance: it does not become ready.
+        """
+        if self._instances is None:
+            raise Untestable("signals and restarts need a target file with a start command")
+        with self._instances.start(self, fixtures, harmed=harmed, assume=not ready) as instance:
+            if ready:
+                instance.wait_ready()
+                for name in fixtures:
+                    instance.target.fixture(name)
+            yield instance
+
+    def beside(self, addresses: Addresses, hosting: Iterable[str] = ()) -> "Target":
+        """Another server of the same kind, whose exchanges are evidence of the same check.
+
+        Its death is the check's to judge. It is not asked whether it has what is said to be
+        `hosting`.
+        """
+        other = Target(
+            addresses.rest,
+            addresses.grpc,
+            fixtures=self._fixtures,
+            claims=self._claims,
+            headers=self._headers,
+            tls=self._tls,
+            alive=lambda: None,
+            probes=replace(self._probes, url=addresses.probes),
+            metrics=replace(self.metrics, url=addresses.metrics),
+            instances=self._instances,
+        )
+        other._journal = self._journal.beside()
+        other._present = set(hosting)
+        other.check, other.variants = self.check, self.variants
+        return other
 
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""

@@ -8,14 +8,19 @@ import pytest
 
 from servespec.target.manifest import (
     CLAIMABLE,
-    Auth,
-    FixtureNames,
     Manifest,
     ManifestError,
+    load,
+)
+from servespec.target.sections import (
+    Auth,
+    Chaos,
+    FixtureNames,
+    Metrics,
     Ports,
+    Probes,
     Start,
     TargetSection,
-    load,
 )
 
 FULL = """
@@ -50,6 +55,8 @@ max_rows = 8
 delay_ms = 5.0
 [claims.binary]
 
+[probes]
+startup = "/startupz"
 [metrics]
 requests = "nv_inference_request_success"
 [objectives]
@@ -57,7 +64,7 @@ p99_ms = 50
 [quantization.int8]
 model = "digits_int8"
 [chaos]
-faults = ["kill", "pause"]
+kill = ["pkill", "worker"]
 """
 
 
@@ -81,9 +88,11 @@ def test_every_section_is_read(file: Path) -> None:
     assert (manifest.ports.http, manifest.ports.grpc) == (8080, 0)
     assert manifest.fixtures["add_sub"].inputs == {"a": "INPUT0", "b": "INPUT1"}
     assert manifest.claims == {"batching": {"max_rows": 8, "delay_ms": 5.0}, "binary": {}}
-    assert manifest.metrics["requests"] == "nv_inference_request_success"
+    assert manifest.probes.startup == "/startupz"
+    assert manifest.metrics.requests == "nv_inference_request_success"
+    assert manifest.metrics.in_flight == "inference_in_flight"
     assert manifest.quantization == {"int8": {"model": "digits_int8"}}
-    assert manifest.chaos == {"faults": ["kill", "pause"]}
+    assert manifest.chaos.kill == ("pkill", "worker")
 
 
 def test_a_result_can_be_tied_to_the_bytes_of_the_file(file: Path) -> None:
@@ -159,7 +168,12 @@ MISTAKES = [
     (TARGET + "[fixtures]\nadd_sub = 1\n", "[fixtures.add_sub]: expected a table, found 1"),
     (TARGET + "[claims.bathcing]\n", "'bathcing' (did you mean 'batching'?)"),
     (TARGET + "[claims.batching]\na = { b = 1 }\n", "[claims.batching] a: expected a string, a n"),
-    (TARGET + "[chaos]\na = [[1]]\n", "[chaos] a: expected a string, a number"),
+    (TARGET + "[objectives]\na = [[1]]\n", "[objectives] a: expected a string, a number"),
+    (TARGET + '[chaos]\nkill = "pkill"\n', "[chaos] kill: expected a list of words"),
+    (TARGET + '[chaos]\nkil = ["a"]\n', "[chaos] kil: expected a known name"),
+    (TARGET + '[metrics]\nrequests = "a b"\n', "[metrics] requests: expected the name of a metric"),
+    (TARGET + '[metrics]\nurl = "http://h:{metrics_port}"\n', "[metrics] url: expected a URL such"),
+    (TARGET + '[probes]\nlive = "live"\n', "[probes] live: expected a path such as"),
     ('[target]\nname = "x\n', "line 2, column 10: expected valid TOML, found: "),
     ("[target]\nname = \n", "line 2, column 8: expected valid TOML, found: Invalid value"),
     ("[target", "line 1: expected valid TOML"),
@@ -215,6 +229,7 @@ def test_every_claimable_profile_may_be_claimed(file: Path) -> None:
     assert set(loaded(file, text).claims) == set(CLAIMABLE)
 
 
+SECTIONS = (TargetSection, Start, Ports, Auth, Probes, Metrics, Chaos, FixtureNames)
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "target-file.md"
 
 
@@ -223,11 +238,7 @@ def test_the_page_documents_every_key_and_its_example_loads(tmp_path: Path) -> N
     text = PAGE.read_text()
     for name in ("requirements.txt", "ca.pem", "client.pem", "client.key"):
         (tmp_path / name).touch()
-    keys = [
-        field.name
-        for section in (TargetSection, Start, Ports, Auth, FixtureNames)
-        for field in fields(section)
-    ]
+    keys = [field.name for section in SECTIONS for field in fields(section)]
 
     assert [name for name in (*keys, *CLAIMABLE) if f"`{name}`" not in text] == []
     assert loaded(tmp_path / "target.toml", text.split("```toml\n")[1].split("```")[0])

@@ -105,8 +105,8 @@ def test_it_is_ready_when_it_answers(start: Callable[..., TargetProcess]) -> Non
     process.wait_ready()
 
     assert process.alive() is None
-    assert process.rest is not None
-    assert httpx.get(f"{process.rest}/v2/health/ready").status_code == 200
+    assert process.addresses.rest is not None
+    assert httpx.get(f"{process.addresses.rest}/v2/health/ready").status_code == 200
     assert "the server says hello" in process.log.read_text()
 
 
@@ -134,12 +134,12 @@ def test_a_dead_target_can_be_started_again_at_the_same_address(
 ) -> None:
     process = start("worker")
     process.wait_ready()
-    address, worker = process.rest, asleep(process)[0]
+    address, worker = process.addresses.rest, asleep(process)[0]
     process.signal(signal.SIGKILL)
     until(process.alive)
     process.restart()
 
-    assert (process.alive(), process.rest) == (None, address)
+    assert (process.alive(), process.addresses.rest) == (None, address)
     assert not worker.is_running()
 
 
@@ -188,7 +188,7 @@ def test_a_server_without_rest_is_ready_when_it_says_so_over_grpc(tmp_path: Path
         process.wait_ready()
 
         assert time.monotonic() - began > 0.3
-        assert (process.rest, process.alive()) == (None, None)
+        assert (process.addresses.rest, process.alive()) == (None, None)
 
 
 def test_waiting_for_readiness_ends(start: Callable[..., TargetProcess]) -> None:
@@ -226,7 +226,7 @@ def test_stop_is_orderly(start: Callable[..., TargetProcess]) -> None:
     assert "killed by SIGTERM" in str(process.stop())
     assert process.stop() is None
     with pytest.raises(httpx.ConnectError):
-        httpx.get(str(process.rest))
+        httpx.get(str(process.addresses.rest))
 
 
 def test_what_ignores_sigterm_is_killed(start: Callable[..., TargetProcess]) -> None:
