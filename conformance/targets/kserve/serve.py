@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import runpy
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,11 +35,13 @@ class OnnxModel(Model):
         self.file = file
 
     def load(self) -> bool:
-        """Open the file.
+        """Open the file, and the model's steps where it has any.
 
         Raises:
             TypeError: KServe has no datatype for one of the tensors.
         """
+        steps = self.file.parent.parent / "steps.py"
+        self.step = runpy.run_path(str(steps))["preprocess"] if steps.exists() else None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(
@@ -56,6 +59,21 @@ class OnnxModel(Model):
     def get_output_types(self) -> list[dict]:
         """Return the outputs of the model's metadata."""
         return self.output_types
+
+    async def preprocess(
+        self,
+        payload: InferRequest,
+        headers: dict[str, str] | None = None,  # noqa: ARG002
+    ) -> InferRequest:
+        """Replace the tensors by what the model's step makes of them, in a thread of its own."""
+        if self.step and isinstance(payload, InferRequest):
+            try:
+                tensors = await asyncio.to_thread(self.step, decoded(payload.inputs))
+            except ValueError as error:  # the step's way of refusing what it is given
+                raise InvalidInput(str(error)) from error
+            for tensor in payload.inputs:
+                tensor.set_data_from_numpy(tensors[tensor.name], binary_data=False)
+        return payload
 
     async def predict(
         self,

@@ -1,5 +1,8 @@
 """An MLServer runtime that hosts one ONNX file through onnxruntime."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 from mlserver import MLModel
@@ -17,11 +20,14 @@ class OnnxModel(MLModel):
     """Binds tensors by name; onnxruntime judges names, datatypes and shapes."""
 
     async def load(self) -> bool:
-        """Open the file that `parameters.uri` names."""
+        """Open the file that `parameters.uri` names, and the model's steps where it has any."""
+        file = Path(await get_model_uri(self.settings))
+        steps = file.parent.parent / "steps.py"
+        self._preprocess = runpy.run_path(str(steps))["preprocess"] if steps.exists() else None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
-            await get_model_uri(self.settings), options, providers=["CPUExecutionProvider"]
+            file, options, providers=["CPUExecutionProvider"]
         )
         return True
 
@@ -35,7 +41,7 @@ class OnnxModel(MLModel):
         requested = payload.outputs or [
             RequestOutput(name=output.name) for output in self._session.get_outputs()
         ]
-        arrays = self._run([output.name for output in requested], feed)
+        arrays = self._run([output.name for output in requested], self._prepared(feed))
         return InferenceResponse(
             model_name=self.name,
             model_version=self.version,
@@ -55,6 +61,12 @@ class OnnxModel(MLModel):
             return np.array(texts, dtype=object).reshape(tensor.shape)
         except ValueError as error:
             raise InferenceError(f"input {tensor.name}: {error}") from error
+
+    def _prepared(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        try:
+            return self._preprocess(feed) if self._preprocess else feed
+        except ValueError as error:  # the step's way of refusing what it is given
+            raise InferenceError(str(error)) from error
 
     def _run(self, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
         try:
