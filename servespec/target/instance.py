@@ -110,6 +110,11 @@ class Instance:
         """Every running process that came of its start."""
         return self._process.processes()
 
+    @property
+    def log(self) -> Path:
+        """The file that its standard output and error go to."""
+        return self._process.log
+
     def harm(self, how: Literal["kill", "hang", "mend"]) -> None:
         """Kills its engine, hangs it, or undoes both: the target file says how.
 
@@ -144,7 +149,13 @@ class Instances:
 
     @contextmanager
     def start(
-        self, target: Target, fixtures: Sequence[str], *, harmed: bool, assume: bool
+        self,
+        target: Target,
+        fixtures: Sequence[str],
+        *,
+        harmed: bool,
+        arguments: Sequence[str],
+        assume: bool,
     ) -> Iterator[Instance]:
         """Starts one and comes back at once; on leaving nothing of it is left.
 
@@ -152,12 +163,14 @@ class Instances:
             target: the judged server, whose check this is.
             fixtures: what it hosts; none named: all of them.
             harmed: with the arguments that `harm` needs.
+            arguments: that it gets besides.
             assume: take it that it hosts them, as long as it cannot be asked.
         """
         if "models" not in self._manifest.mentioned:
             for name in fixtures:
                 target.fixture(name)  # it hosts what it hosts, and a second one the same
-        process = self._spawned(fixtures, harmed, target.check)
+        extra = (*(self._manifest.chaos.arguments if harmed else ()), *arguments)
+        process = self._spawned(fixtures, extra, target.check)
         own = target.beside(process.addresses, fixtures if assume else ())
         try:
             yield Instance(process, own, self._manifest.chaos, _end_of(process))
@@ -165,8 +178,10 @@ class Instances:
             own.close()
             process.kill()
 
-    def _spawned(self, fixtures: Sequence[str], harmed: bool, check: str) -> TargetProcess:
-        manifest = self._again(harmed)
+    def _spawned(
+        self, fixtures: Sequence[str], arguments: Sequence[str], check: str
+    ) -> TargetProcess:
+        manifest = self._again(arguments)
         models = self._with(fixtures)
         self._count += 1
         if self._count == 1:
@@ -180,7 +195,7 @@ class Instances:
         except (StartError, InstallError) as error:
             raise Untestable(f"no second server can be started: {error}") from None
 
-    def _again(self, harmed: bool) -> Manifest:
+    def _again(self, arguments: Sequence[str]) -> Manifest:
         """The file for another server: on ports of its own, with what this one is to be told."""
         manifest = self._manifest
         if manifest.pinned:
@@ -189,7 +204,7 @@ class Instances:
         told = {DEFECTS: ",".join(self.defects)} if self.defects else {}
         start = replace(
             manifest.start,
-            command=manifest.start.command + (manifest.chaos.arguments if harmed else ()),
+            command=(*manifest.start.command, *arguments),
             environment={**manifest.start.environment, **told},
         )
         return replace(manifest, start=start, ports=Ports())

@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Process", "command", "descendants", "environment", "listeners", "processes", "send"]
+__all__ = [
+    "Process",
+    "command",
+    "descendants",
+    "environment",
+    "listeners",
+    "processes",
+    "resident_bytes",
+    "send",
+]
 
 PROC = Path("/proc")
 LISTEN = "0A"
@@ -84,6 +93,15 @@ def _nul_separated(pid: int, name: str) -> list[str]:
     except OSError:
         return []
     return data.decode(errors="replace").rstrip("\0").split("\0")
+
+
+def resident_bytes(pid: int) -> int:
+    """How much memory the process holds in RAM; 0 where it is gone."""
+    try:
+        pages = (PROC / str(pid) / "statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def send(process: Process, number: signal.Signals) -> None:

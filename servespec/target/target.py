@@ -1,6 +1,6 @@
 """The judged server as checks see it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -131,7 +131,11 @@ class Target:
 
     @contextmanager
     def fresh(
-        self, *fixtures: str, ready: bool = True, harmed: bool = False
+        self,
+        *fixtures: str,
+        ready: bool = True,
+        harmed: bool = False,
+        arguments: Sequence[str] = (),
     ) -> "Iterator[Instance]":
         """A server of the check's own, started anew with these fixtures only; gone afterwards.
 
@@ -139,6 +143,7 @@ class Target:
             fixtures: the models that it gets; none named: all of them.
             ready: wait until it is; otherwise come back as soon as its process is started.
             harmed: start it such that `Instance.harm` can be used.
+            arguments: added to its start command.
 
         Raises:
             Untestable: nobody knows how to start one, or it does not host a fixture.
@@ -146,7 +151,10 @@ class Target:
         """
         if self._instances is None:
             raise Untestable("signals and restarts need a target file with a start command")
-        with self._instances.start(self, fixtures, harmed=harmed, assume=not ready) as instance:
+        start = self._instances.start
+        with start(
+            self, fixtures, harmed=harmed, arguments=arguments, assume=not ready
+        ) as instance:
             if ready:
                 instance.wait_ready()
                 for name in fixtures:
@@ -174,6 +182,14 @@ class Target:
         other._journal = self._journal.beside()
         other._present = set(hosting)
         other.check, other.variants = self.check, self.variants
+        return other
+
+    def anonymous(self) -> "Target":
+        """The same server, asked by somebody who has no credentials; to be closed."""
+        other = self.beside(
+            Addresses(self._rest_url, self._grpc_address, self._probes.url, self.metrics.url)
+        )
+        other._headers = {}
         return other
 
     def close(self) -> None:
