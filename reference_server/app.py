@@ -9,11 +9,13 @@ from importlib import metadata
 from servespec.wire.messages import ServerMetadata
 
 from .doors import Behaviour, Doors
+from .exposition import Exposition
 from .grpc import GrpcDoor, new_server
 from .health import Health
-from .http import HttpLimits, HttpProtocol, HttpServer
+from .http import HttpLimits, HttpProtocol, HttpServer, Observer
 from .lifecycle import Lifecycle, Phase
 from .loading import Loader
+from .metrics import Metrics
 from .repository import find_models
 from .rest import RestDoor
 from .runtime import usable_providers
@@ -42,20 +44,24 @@ async def serve(settings: Settings) -> int:
     lifecycle = Lifecycle()
     health = Health(lifecycle)
     service = Service(_METADATA, repository, lifecycle)
-    behaviour = Behaviour(RestDoor(service), GrpcDoor(service).answers, health.check, HttpProtocol)
+    metrics = Metrics(repository)
+    exposition = Exposition(metrics, repository)
+    rest = RestDoor(service, metrics, exposition.answer)
+    behaviour = Behaviour(rest, GrpcDoor(service).answers, health.check, HttpProtocol)
     switch = None
     if settings.defects_port is not None:
         behaviour, switch = _defective(behaviour, settings.defects_port)
     doors = Doors(
         settings.host,
         settings.grpc_port,
-        _http_server(settings, behaviour),
+        _http_server(settings, behaviour, rest.observe),
         new_server(
             behaviour.inference,
             behaviour.check,
             health.watch,
             settings.max_body_bytes,
-            behaviour.interceptors,
+            metrics=metrics,
+            interceptors=behaviour.interceptors,
         ),
         switch,
     )
@@ -96,13 +102,14 @@ def _defective(behaviour: Behaviour, port: int) -> tuple[Behaviour, HttpServer]:
     return Behaviour(rest, inference, check, switch.protocol, (switch,)), switch.server(port)
 
 
-def _http_server(settings: Settings, behaviour: Behaviour) -> HttpServer:
+def _http_server(settings: Settings, behaviour: Behaviour, observe: Observer) -> HttpServer:
     return HttpServer(
         behaviour.rest,
         HttpLimits(max_body_bytes=settings.max_body_bytes),
         host=settings.host,
         port=settings.http_port,
         protocol=behaviour.protocol,
+        observe=observe,
     )
 
 

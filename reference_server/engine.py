@@ -12,14 +12,14 @@ from time import monotonic
 from typing import TypeAlias
 
 from .errors import ComputeFailed, ServingError
-from .pipeline import Tensors
+from .pipeline import Computed, Tensors
 from .signature import Work
 
 __all__ = ["Engine"]
 
 _LOG = logging.getLogger(__name__)
 
-Outcome: TypeAlias = Tensors | Exception
+Outcome: TypeAlias = Computed | Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Ticket:
     """Work with its caller, who may have left before it runs."""
 
     work: Work
-    caller: Future[Tensors]
+    caller: Future[Computed]
+    queued: float
 
 
 class Engine:
@@ -47,7 +48,7 @@ class Engine:
         self._run = run
         self._loop = loop
         self._queue: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._settled: deque[tuple[Future[Tensors], Outcome]] = deque()
+        self._settled: deque[tuple[Future[Computed], Outcome]] = deque()
         self._loop_is_woken = False
         self._threads = [Thread(target=self._serve, daemon=True) for _ in range(instances)]
 
@@ -64,15 +65,15 @@ class Engine:
         for thread in self._threads:
             thread.join(max(0.0, deadline - monotonic()))
 
-    async def compute(self, work: Work) -> Tensors:
+    async def compute(self, work: Work) -> Computed:
         """Return the outputs of `work`.
 
         Raises:
             ComputeFailed: the model raised.
             InvalidRequest: the runtime cannot take these values.
         """
-        caller: Future[Tensors] = self._loop.create_future()
-        self._queue.put(Ticket(work, caller))
+        caller: Future[Computed] = self._loop.create_future()
+        self._queue.put(Ticket(work, caller, monotonic()))
         return await caller
 
     def _serve(self) -> None:
@@ -85,10 +86,10 @@ class Engine:
         if ticket is None:
             return False
         if not ticket.caller.cancelled():
-            self._hand_back(ticket.caller, self._outcome(ticket.work))
+            self._hand_back(ticket.caller, self._outcome(ticket))
         return True
 
-    def _hand_back(self, caller: Future[Tensors], outcome: Outcome) -> None:
+    def _hand_back(self, caller: Future[Computed], outcome: Outcome) -> None:
         """Settle on the loop. It is woken once for all results that are there when it comes."""
         self._settled.append((caller, outcome))
         if not self._loop_is_woken:
@@ -107,9 +108,11 @@ class Engine:
             else:
                 caller.set_result(outcome)
 
-    def _outcome(self, work: Work) -> Outcome:
+    def _outcome(self, ticket: Ticket) -> Outcome:
+        started = monotonic()
         try:
-            return self._run(work)
+            tensors = self._run(ticket.work)
+            return Computed(tensors, started - ticket.queued, monotonic() - started, 1)
         except ServingError as error:
             return error
         except Exception as error:  # onnxruntime raises a dozen unrelated types

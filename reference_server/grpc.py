@@ -1,12 +1,15 @@
 """The gRPC door: calls to answers of the service and back, beside health and reflection."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from contextvars import ContextVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
+from grpc import StatusCode
 from grpc.aio import Server, ServicerContext
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
@@ -16,17 +19,23 @@ from servespec.wire import proto
 from servespec.wire.datatypes import DATATYPES
 from servespec.wire.messages import WireError
 
+from .metrics import NO_MODEL, Metrics
 from .service import Service
 from .status import failure
+from .timing import SERVER_TIMING, Timing
 
 __all__ = ["Answer", "Context", "GrpcDoor", "new_server"]
 
 Context: TypeAlias = ServicerContext[Any, Any]
 Answer: TypeAlias = Callable[[Any, Context], Awaitable[Message]]
 """Answers the calls of one unary method; an error is raised plain."""
+Request = TypeVar("Request", bound=Message)
 Watch: TypeAlias = Callable[
     [health_pb2.HealthCheckRequest, Context], AsyncIterator[health_pb2.HealthCheckResponse]
 ]
+
+_TIMING: ContextVar[Timing] = ContextVar("timing")
+"""Of the call that the current task serves."""
 
 _HEALTH = str(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
 
@@ -76,7 +85,8 @@ class GrpcDoor:
     async def model_infer(self, request: proto.ModelInferRequest, _context: Context) -> Message:
         """Infer; raw inputs are answered raw, typed ones typed where every output can be typed."""
         model = self._service.model(request.model_name, request.model_version)
-        answer = await self._service.infer(model, wire.decode_request(request))
+        asked = wire.decode_request(request)
+        answer = await self._service.infer(model, asked, _TIMING.get())
         untyped = any(DATATYPES[output.datatype].contents is None for output in answer.outputs)
         return wire.encode_response(answer, raw=untyped or bool(request.raw_input_contents))
 
@@ -86,6 +96,8 @@ def new_server(
     check: Answer,
     watch: Watch,
     max_message_bytes: int,
+    *,
+    metrics: Metrics,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> Server:
     """Assemble a server that is not yet listening.
@@ -95,6 +107,7 @@ def new_server(
         check: answers the health service's question.
         watch: answers it again and again.
         max_message_bytes: a larger message fails with RESOURCE_EXHAUSTED before it is parsed.
+        metrics: count the inferences.
         interceptors: see each call before its method is looked up.
     """
     options = (
@@ -106,6 +119,7 @@ def new_server(
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: _unary(answer, *proto.METHODS[name]) for name, answer in inference.items()
     }
+    methods["ModelInfer"] = _inference(inference["ModelInfer"], metrics)
     server.add_generic_rpc_handlers(
         (
             grpc.method_handlers_generic_handler(proto.SERVICE, methods),
@@ -145,7 +159,47 @@ def _unary(
     )
 
 
-def _parsed(request_class: type[Message], message: bytes) -> Message:
+def _inference(answer: Answer, metrics: Metrics) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Answer as any method, and count and time each call."""
+
+    async def call(message: bytes, context: Context) -> bytes:
+        timing = Timing()
+        _TIMING.set(timing)
+        key, code = NO_MODEL, StatusCode.OK
+        try:
+            request = _parsed(proto.ModelInferRequest, message)
+            key = metrics.key(request.model_name, request.model_version)
+            with timing.of(metrics.models.get(key)):
+                encoded = (await answer(request, context)).SerializeToString()
+            context.set_trailing_metadata(_told(timing))
+            return encoded
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            code = _ended(context)
+            raise
+        except Exception as error:
+            failed = failure(error)
+            code = failed.status.grpc
+        finally:
+            metrics.count(key, "grpc", code.name)
+        return await context.abort(code, failed.text, _told(timing))
+
+    return grpc.unary_unary_rpc_method_handler(call)
+
+
+def _told(timing: Timing) -> tuple[tuple[str, str]]:
+    """Return the trailing metadata of an answer."""
+    return ((SERVER_TIMING.lower(), timing.finish()),)
+
+
+def _ended(context: Context) -> StatusCode:
+    """Return how a call ended that raised: with an answer, or without one as its caller left.
+
+    It may have left at its deadline: its own clock is ahead of ours.
+    """
+    return cast(StatusCode | None, context.code()) or StatusCode.CANCELLED
+
+
+def _parsed(request_class: type[Request], message: bytes) -> Request:
     """Parse here: bytes that grpcio cannot parse would be told as UNKNOWN."""
     try:
         return request_class.FromString(message)

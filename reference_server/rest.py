@@ -1,6 +1,7 @@
 """The REST door: routes, and HTTP requests to answers of the service and back."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -12,8 +13,10 @@ from servespec.wire.messages import InferRequest, InferResponse
 
 from .errors import InvalidRequest
 from .http import HttpRequest, HttpResponse
+from .metrics import Metrics
 from .service import Service
 from .status import failure
+from .timing import SERVER_TIMING, Timing
 
 __all__ = ["RestDoor"]
 
@@ -47,8 +50,12 @@ class Route:
 class RestDoor:
     """Answers HTTP requests; its `__call__` is a `Handler`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(
+        self, service: Service, metrics: Metrics, scrape: Callable[[str], HttpResponse]
+    ) -> None:
         self._service = service
+        self._metrics = metrics
+        self._scrape = scrape
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request; every error becomes an error object."""
@@ -59,15 +66,23 @@ class RestDoor:
             return _other_method(request.method, route)
         try:
             if route.model is None:
-                return self._server(route.verb)
+                return await self._server(request, route.verb)
             if route.verb == "infer":
-                return await self._infer(request, route.model, route.version)
+                return await self._timed(request, route.model, route.version)
             return self._model(route.verb, route.model, route.version)
         except Exception as error:
-            failed = failure(error)
-            return _refused(failed.status.http, failed.text)
+            return _failed(error)
 
-    def _server(self, verb: str) -> HttpResponse:
+    def observe(self, request: HttpRequest, status: int) -> None:
+        """Count an inference request that has come to its end: an `Observer`."""
+        route = find_route(request.target) if request.method == "POST" else None
+        if route is not None and route.verb == "infer" and route.model is not None:
+            key = self._metrics.key(route.model, route.version)
+            self._metrics.count(key, "rest", str(status))
+
+    async def _server(self, request: HttpRequest, verb: str) -> HttpResponse:
+        if verb == "metrics":  # in a thread: the first one takes its time
+            return await asyncio.to_thread(self._scrape, request.headers.get("accept", ""))
         if verb == "live":
             return _json({"live": True})
         if verb == "ready":
@@ -82,14 +97,25 @@ class RestDoor:
         metadata = self._service.model_metadata(name, version)
         return HttpResponse(200, wire.encode_model_metadata(metadata), (_JSON,))
 
-    async def _infer(self, request: HttpRequest, name: str, version: str) -> HttpResponse:
+    async def _timed(self, request: HttpRequest, name: str, version: str) -> HttpResponse:
+        with Timing().of(self._metrics.models.get(self._metrics.key(name, version))) as timing:
+            try:
+                response = await self._infer(request, name, version, timing)
+            except Exception as error:
+                response = _failed(error)
+            told = (SERVER_TIMING, timing.finish())
+            return HttpResponse(response.status, response.body, (*response.headers, told))
+
+    async def _infer(
+        self, request: HttpRequest, name: str, version: str, timing: Timing
+    ) -> HttpResponse:
         model = self._service.model(name, version)
         header_length = _header_length(request.headers)
         unreadable = _unreadable(request.headers.get("content-type"), header_length)
         if unreadable is not None:
             return unreadable
         asked = wire.decode_request(name, version, request.body, header_length=header_length)
-        answer = await self._service.infer(model, asked)
+        answer = await self._service.infer(model, asked, timing)
         body, length = wire.encode_response(answer, _binary_outputs(asked, answer))
         if length is None:
             return HttpResponse(200, body, (_JSON,))
@@ -110,6 +136,8 @@ def find_route(target: str) -> Route | None:
     match segments:
         case ["", "v2"] | ["", "v2", ""]:
             return Route("metadata")
+        case ["", "metrics"]:
+            return Route("metrics")
         case ["", "v2", "health", "live" | "ready" as verb]:
             return Route(verb)
         case ["", "v2", "models", name, *rest]:
@@ -179,6 +207,11 @@ def _other_method(method: str, route: Route) -> HttpResponse:
 
 def _json(value: object, status: int = 200) -> HttpResponse:
     return HttpResponse(status, json.encode(value), (_JSON,))
+
+
+def _failed(error: Exception) -> HttpResponse:
+    failed = failure(error)
+    return _refused(failed.status.http, failed.text)
 
 
 def _refused(status: int, text: str, *headers: tuple[str, str]) -> HttpResponse:

@@ -12,6 +12,7 @@ from .lifecycle import Lifecycle
 from .pipeline import Tensors
 from .repository import Model, Repository, State
 from .signature import Work
+from .timing import Timing
 
 __all__ = ["Service"]
 
@@ -35,15 +36,15 @@ class Service:
         """
         return self._repository.ready(name, version)
 
-    async def infer(self, model: Model, request: InferRequest) -> InferResponse:
-        """Answer one inference.
+    async def infer(self, model: Model, request: InferRequest, timing: Timing) -> InferResponse:
+        """Answer one inference, and note how it was computed.
 
         Raises:
             ServingError: see `errors`.
         """
         work = model.signature.validate(request)
-        tensors = await model.compute(work)
-        return _answer(request, model, work, tensors)
+        timing.computed = await model.compute(work)
+        return _answer(request, model, work, timing.computed.tensors)
 
     def ready(self) -> bool:
         """Whether every model can be asked."""

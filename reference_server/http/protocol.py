@@ -16,7 +16,7 @@ from . import coding
 from .messages import Handler, HttpLimits, HttpRequest, HttpResponse, error_response
 from .reader import Phase, Refusal, RequestReader
 
-__all__ = ["Connections", "HttpProtocol", "ProtocolFactory"]
+__all__ = ["CLIENT_LEFT", "Connections", "HttpProtocol", "Observer", "ProtocolFactory"]
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +27,20 @@ KEEP_ALIVE = b"Connection: keep-alive\r\n"
 BODILESS = (204, 304)
 LARGE = 64 * 2**10  # bytes from which a body is not copied behind its head
 COMPRESSIBLE = ("application/json", "text/")
+CLIENT_LEFT = 499
+"""Stands for the status of a request whose client left before its answer; never sent."""
+
+Observer = Callable[[HttpRequest, int], None]
+"""Hears once of each request how it ended: the status of its answer, or `CLIENT_LEFT`."""
 
 
 @dataclass
 class Connections:
-    """The open connections of a server, and whether it wants to be rid of them."""
+    """The open connections of a server, whether it wants to be rid of them, and who observes."""
 
     open: "set[HttpProtocol]" = field(default_factory=set)
     draining: bool = False
+    observe: Observer = lambda _request, _status: None
 
 
 class HttpProtocol(RequestReader, asyncio.Protocol):
@@ -46,6 +52,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
+        self._asked: HttpRequest | None = None
         self._deadline = inf
         self._writable = True
         self._paused = False
@@ -94,9 +101,11 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """The client is gone, and with it the interest in its answers."""
         self._connections.open.discard(self)
-        self.incoming.clear()
-        if self._task is not None:
+        if self._task is not None and self._asked is not None:
             self._task.cancel()
+            self._connections.observe(self._asked, CLIENT_LEFT)
+        while self.incoming:
+            self._connections.observe(self.incoming.popleft().request, CLIENT_LEFT)
 
     # What the server calls.
 
@@ -174,6 +183,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             if incoming.refusal is not None:
                 self.answer(incoming.request, incoming.refusal.response)
             else:
+                self._asked = incoming.request
                 self._task = self._loop.create_task(self._serve(incoming.request))
         if self.awaits_continue and self._task is None and not self.incoming:
             self.awaits_continue = False
@@ -256,7 +266,8 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.transport.write(head + body)
         else:
             self.transport.writelines((head, body))
-        self._task = None
+        self._task = self._asked = None
+        self._connections.observe(request, response.status)
         if last:
             self._finish()
         elif self.phase is Phase.IDLE:

@@ -74,7 +74,9 @@ class RequestReader:
         """Read nothing more, and queue the refusal behind what was read before."""
         self.awaits_continue = False
         method = self._parser.get_method().decode("ascii")
-        self.incoming.append(Incoming(HttpRequest(method, "", {}), refusal))
+        begun = self.phase in (Phase.HEAD, Phase.BODY)
+        target = self._target.decode("latin-1") if begun else ""
+        self.incoming.append(Incoming(HttpRequest(method, target, {}), refusal))
         self.enter(Phase.OVER)
 
     def _parse(self, data: bytes) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 from .messages import Handler, HttpLimits
-from .protocol import Connections, HttpProtocol, ProtocolFactory
+from .protocol import Connections, HttpProtocol, Observer, ProtocolFactory
 
 __all__ = ["HttpServer"]
 
@@ -12,7 +12,10 @@ POLL = 0.01  # seconds between looks at a drain
 
 
 class HttpServer:
-    """Serves a handler over HTTP/1.1. `protocol` makes the protocol of each new connection."""
+    """Serves a handler over HTTP/1.1.
+
+    `protocol` makes the protocol of each new connection; `observe` hears how each request ended.
+    """
 
     def __init__(
         self,
@@ -23,6 +26,7 @@ class HttpServer:
         port: int = 0,
         reuse_port: bool = False,
         protocol: ProtocolFactory = HttpProtocol,
+        observe: Observer | None = None,
     ) -> None:
         self._handler = handler
         self._limits = limits or HttpLimits()
@@ -30,7 +34,7 @@ class HttpServer:
         self._port = port
         self._reuse_port = reuse_port
         self._protocol = protocol
-        self._connections = Connections()
+        self._connections = Connections(observe=observe) if observe else Connections()
         self._server: asyncio.Server | None = None
         self._clock: asyncio.Task[None] | None = None
 

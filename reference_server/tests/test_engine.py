@@ -11,7 +11,7 @@ import pytest
 
 from ..engine import Engine
 from ..errors import ComputeFailed, InvalidRequest
-from ..pipeline import Tensors
+from ..pipeline import Computed, Tensors
 from ..signature import Work
 
 SECONDS = 5.0
@@ -54,20 +54,20 @@ def with_engine(
 
 
 def test_every_caller_gets_the_outcome_of_its_own_work() -> None:
-    async def ask(engine: Engine) -> list[Tensors]:
+    async def ask(engine: Engine) -> list[Computed]:
         return await asyncio.gather(*(engine.compute(work(number)) for number in range(10)))
 
-    assert [int(tensors[0][0]) for tensors in with_engine(double, ask)] == [*range(0, 20, 2)]
+    assert [int(each.tensors[0][0]) for each in with_engine(double, ask)] == [*range(0, 20, 2)]
 
 
 def test_work_that_raises_fails_alone() -> None:
-    async def ask(engine: Engine) -> list[Tensors | BaseException]:
+    async def ask(engine: Engine) -> list[Computed | BaseException]:
         asked = (engine.compute(work(number)) for number in (1, 13, 2))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     one, thirteen, two = with_engine(double, ask)
-    assert isinstance(one, list)
-    assert isinstance(two, list)
+    assert isinstance(one, Computed)
+    assert isinstance(two, Computed)
     assert isinstance(thirteen, ComputeFailed)
     assert "engine.cc" not in str(thirteen)
 
@@ -105,16 +105,16 @@ def test_instances_compute_at_the_same_time() -> None:
         meeting.wait(SECONDS)
         return []
 
-    async def ask(engine: Engine) -> list[Tensors]:
+    async def ask(engine: Engine) -> list[Computed]:
         return await asyncio.gather(*(engine.compute(work(number)) for number in range(2)))
 
-    assert with_engine(run, ask, instances=2) == [[], []]
+    assert [each.tensors for each in with_engine(run, ask, instances=2)] == [[], []]
 
 
 def test_an_idle_engine_holds_nothing_of_the_last_work() -> None:
     async def ask(engine: Engine) -> None:
         loop, freed = asyncio.get_running_loop(), asyncio.Event()
-        (result,) = await engine.compute(work(1))
+        (result,) = (await engine.compute(work(1))).tensors
         weakref.finalize(result, loop.call_soon_threadsafe, freed.set)
         del result
         await freed.wait()

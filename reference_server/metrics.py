@@ -1,0 +1,115 @@
+"""What is counted and measured: written on the event loop alone, read from any thread.
+
+Writing must cost next to nothing beside an inference of one row, so this is integers in lists; what
+they look like to Prometheus is the business of `exposition`.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import TypeAlias
+
+from .errors import ModelNotFound
+from .pipeline import Computed
+from .repository import Repository
+
+__all__ = ["NO_MODEL", "ROWS", "SECONDS", "Histogram", "Key", "Metrics", "ModelMetrics"]
+
+Key: TypeAlias = tuple[str, str]
+"""A model's name and the label of a version of it that exists."""
+
+NO_MODEL: Key = ("", "")
+"""Whatever was asked of a model or version that does not exist: a caller can make no series."""
+
+SECONDS: Sequence[float] = (*(float(f"{0.001 * 1.1**power:.6g}") for power in range(109)), 30.0)
+"""Each bound is 10 % above the last one: that is how exact a percentile can be read."""
+
+ROWS: Sequence[float] = tuple(2.0**power for power in range(11))
+
+_SUCCESS = (("rest", "200"), ("grpc", "OK"))
+
+
+class Histogram:
+    """How often values up to each bound were seen. A value at a bound counts below it."""
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def read(self) -> tuple[list[int], float]:
+        """Return how many values there are up to each bound, lastly how many at all, and their sum.
+
+        The counts are those of one moment: their list is copied in a single step.
+        """
+        total = self._sum
+        return list(accumulate(self._counts.copy())), total
+
+
+class ModelMetrics:
+    """The measurements of one version of a model."""
+
+    __slots__ = (
+        "batch_rows",
+        "compute",
+        "in_flight",
+        "postprocess",
+        "preprocess",
+        "queue",
+        "request",
+    )
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.request = Histogram(SECONDS)
+        self.queue = Histogram(SECONDS)
+        self.compute = Histogram(SECONDS)
+        self.batch_rows = Histogram(ROWS)
+        self.preprocess: Histogram | None = None
+        self.postprocess: Histogram | None = None
+
+    def observe(self, computed: Computed) -> None:
+        """Take in what is known of an inference that succeeded."""
+        self.queue.observe(computed.queue_seconds)
+        self.compute.observe(computed.compute_seconds)
+        if computed.preprocess_seconds is not None:
+            self.preprocess = self.preprocess or Histogram(SECONDS)
+            self.preprocess.observe(computed.preprocess_seconds)
+        if computed.postprocess_seconds is not None:
+            self.postprocess = self.postprocess or Histogram(SECONDS)
+            self.postprocess.observe(computed.postprocess_seconds)
+
+
+class Metrics:
+    """All measurements; a model that exists has its series from the start, the others none."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        known = [(entry.name, entry.version) for entry in repository.entries]
+        self.models: Mapping[Key, ModelMetrics] = {key: ModelMetrics() for key in known}
+        self._requests: dict[tuple[Key, str, str], int] = {
+            (key, plane, code): 0 for key in known for plane, code in _SUCCESS
+        }
+
+    def key(self, name: str, version: str) -> Key:
+        """Return which model a request means that names it so."""
+        try:
+            return name, self._repository.entry(name, version).version
+        except ModelNotFound:
+            return NO_MODEL
+
+    def count(self, key: Key, plane: str, code: str) -> None:
+        """Count an inference request that has come to its end."""
+        series = (key, plane, code)
+        self._requests[series] = self._requests.get(series, 0) + 1
+
+    def requests(self) -> Mapping[tuple[Key, str, str], int]:
+        """Return the requests by model, plane and code."""
+        return self._requests.copy()
