@@ -1,16 +1,21 @@
 """`python -m reference_server`: read the flags, serve, exit."""
 
-import logging
-import os
 import sys
 
-from .errors import StartupError
-from .runtime import check_distribution, installed
-from .settings import read_settings
+from .signals import Signals
 
 
 def main() -> int:
     """Serve until told to stop; return the exit code."""
+    signals = Signals()
+    signals.install()  # before the imports, which take a second
+    import logging
+    import os
+
+    from .errors import StartupError
+    from .runtime import check_distribution, installed
+    from .settings import read_settings
+
     settings = read_settings()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core logs what we say ourselves
@@ -20,10 +25,12 @@ def main() -> int:
 
         from .app import serve
 
-        return uvloop.run(serve(settings))
+        return uvloop.run(serve(settings, signals))
     except StartupError as error:
         sys.stderr.write(f"reference_server: {error}\n")
         return 2
+    finally:
+        signals.ignore()
 
 
 if __name__ == "__main__":

@@ -1,105 +1,152 @@
 """The wiring, to be read from top to bottom."""
 
 import asyncio
-import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from servespec.wire.messages import ServerMetadata
 
+from .calls import Calls
 from .doors import Behaviour, Doors
+from .errors import StartupError
 from .exposition import Exposition
 from .grpc import GrpcDoor, new_server
 from .health import Health
 from .http import HttpLimits, HttpProtocol, HttpServer, Observer
-from .lifecycle import Lifecycle, Phase
+from .lifecycle import Lifecycle
 from .loading import Loader
 from .metrics import Metrics
+from .probe_door import ProbeDoor, without_models
+from .probes import Heartbeat, Probes
 from .repository import find_models
 from .rest import RestDoor
 from .runtime import usable_providers
 from .service import Service
 from .settings import Settings
+from .signals import Signals
+
+if TYPE_CHECKING:
+    from .defects import DefectSwitch
 
 __all__ = ["serve"]
 
 _METADATA = ServerMetadata(
     "servespec-reference-server", metadata.version("servespec"), ("binary_tensor_data",)
 )
-_ENGINE_SECONDS = 5.0
-"""How long an engine may take to end after its last caller has left."""
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, signals: Signals) -> int:
     """Serve until SIGTERM or SIGINT, then finish the work in flight; return the exit code.
 
     Raises:
         StartupError: there is no model, a port is taken, or a provider that was insisted on is not
             to be had.
     """
-    stop = _stop_signal()
     repository = find_models(settings.models)
-    loader = _loader(settings)
-    lifecycle = Lifecycle()
-    health = Health(lifecycle)
-    service = Service(_METADATA, repository, lifecycle)
+    heartbeat = Heartbeat()
+    lifecycle = Lifecycle(settings.drain_delay_seconds, settings.grace_seconds)
+    probes = Probes(lifecycle, repository.health, heartbeat, settings.stuck_seconds)
+    health = Health(probes)
+    service = Service(_METADATA, repository, probes)
     metrics = Metrics(repository)
     exposition = Exposition(metrics, repository)
     rest = RestDoor(service, metrics, exposition.answer)
     behaviour = Behaviour(rest, GrpcDoor(service).answers, health.check, HttpProtocol)
-    switch = None
-    if settings.defects_port is not None:
-        behaviour, switch = _defective(behaviour, settings.defects_port)
+    switch = _switch(settings, lifecycle, probes)
+    loader = _loader(settings, metrics, switch)
+    if switch is not None:
+        behaviour = _defective(behaviour, switch)
+    calls = Calls()
     doors = Doors(
         settings.host,
         settings.grpc_port,
         _http_server(settings, behaviour, rest.observe),
         new_server(
-            behaviour.inference,
-            behaviour.check,
+            {name: calls.tracked(answer) for name, answer in behaviour.inference.items()},
+            calls.tracked(behaviour.check),
             health.watch,
             settings.max_body_bytes,
             metrics=metrics,
             interceptors=behaviour.interceptors,
         ),
+        calls,
+        _probe_door(settings, behaviour),
+        _switch_door(settings, switch),
+        repository.close,
+    )
+
+    signals.listen(_on_the_loop(lifecycle.signalled))
+    beating = asyncio.create_task(heartbeat.run())
+    try:
+        _announce(await doors.open())
+        loading = asyncio.create_task(loader.load(repository))
+        return await _live(loading, lifecycle, settings.exit_on_load_failure)
+    finally:
+        await lifecycle.end(doors)
+        signals.ignore()  # before the loop that hears of them is closed
+        beating.cancel()
+
+
+def _on_the_loop(listener: Callable[[int], None]) -> Callable[[int], None]:
+    """Return what may be called between any two steps of the loop's own work."""
+    loop = asyncio.get_running_loop()
+
+    def pass_on(number: int) -> None:
+        loop.call_soon_threadsafe(listener, number)
+
+    return pass_on
+
+
+def _loader(settings: Settings, metrics: Metrics, switch: "DefectSwitch | None") -> Loader:
+    strict = settings.strict_providers  # which goes with "cuda" only
+    providers = usable_providers(settings.providers, strict=strict)
+    return Loader(
+        providers,
+        strict,
+        settings.intra_op_threads,
+        settings.instances,
+        settings.stalled_seconds,
+        settings.stuck_seconds,
+        metrics.executed,
         switch,
     )
 
-    _announce(await doors.open())
+
+def _switch(settings: Settings, lifecycle: Lifecycle, probes: Probes) -> "DefectSwitch | None":
+    """Return the switch for deliberate defects, where somebody asks for it."""
+    if settings.defects_port is None and not settings.defects:
+        return None
+    from .defects import DefectSwitch, UnknownDefect
+
+    switch = DefectSwitch(lifecycle, probes)
     try:
-        loading = asyncio.create_task(loader.load(repository))
-        return await _live(loading, lifecycle, stop, settings.exit_on_load_failure)
-    finally:
-        await lifecycle.enter(Phase.STOPPING)
-        await doors.close(settings.grace_seconds)
-        await asyncio.to_thread(repository.close, _ENGINE_SECONDS)
+        switch.activate(settings.defects)
+    except UnknownDefect as error:
+        raise StartupError(f"SERVESPEC_DEFECTS: {error}") from error
+    return switch
 
 
-def _stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+def _switch_door(settings: Settings, switch: "DefectSwitch | None") -> HttpServer | None:
+    if switch is None or settings.defects_port is None:
+        return None
+    return switch.server(settings.defects_port)
 
 
-def _loader(settings: Settings) -> Loader:
-    strict = settings.strict_providers  # which goes with "cuda" only
-    providers = usable_providers(settings.providers, strict=strict)
-    return Loader(providers, strict, settings.intra_op_threads, settings.instances)
-
-
-def _defective(behaviour: Behaviour, port: int) -> tuple[Behaviour, HttpServer]:
-    """Put the deliberate defects around all behaviour, and a switch for them at a door."""
-    from .defects import DefectSwitch
-
-    switch = DefectSwitch()
+def _defective(behaviour: Behaviour, switch: "DefectSwitch") -> Behaviour:
+    """Put the deliberate defects around all behaviour."""
     inference = {
         name: switch.wrap_grpc(name, answer) for name, answer in behaviour.inference.items()
     }
     check = switch.wrap_grpc("Check", behaviour.check)
-    rest = switch.wrap_rest(behaviour.rest)
-    return Behaviour(rest, inference, check, switch.protocol, (switch,)), switch.server(port)
+    return Behaviour(switch.wrap_rest(behaviour.rest), inference, check, switch.protocol, (switch,))
+
+
+def _probe_door(settings: Settings, behaviour: Behaviour) -> ProbeDoor | None:
+    if settings.probe_port is None:
+        return None
+    return ProbeDoor(without_models(behaviour.rest), settings.host, settings.probe_port)
 
 
 def _http_server(settings: Settings, behaviour: Behaviour, observe: Observer) -> HttpServer:
@@ -120,18 +167,16 @@ def _announce(addresses: Mapping[str, str]) -> None:
     sys.stdout.flush()
 
 
-async def _live(
-    loading: "asyncio.Task[bool]", lifecycle: Lifecycle, stop: asyncio.Event, must_load: bool
-) -> int:
-    """Become ready when all is loaded, wait for the end; return the exit code."""
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+async def _live(loading: "asyncio.Task[bool]", lifecycle: Lifecycle, must_load: bool) -> int:
+    """Wait for the initial load, then for the first signal; return the exit code."""
+    ended = asyncio.create_task(lifecycle.ended.wait())
+    await asyncio.wait({loading, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not loading.done():
         loading.cancel()
-    elif await loading:
-        await lifecycle.enter(Phase.READY)
-    elif must_load:
-        stopping.cancel()
+    elif await loading or not must_load:
+        await lifecycle.loaded()
+    else:
+        ended.cancel()
         return 1
-    await stopping
-    return 0
+    await ended
+    return lifecycle.exit_code

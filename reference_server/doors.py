@@ -1,16 +1,24 @@
 """The doors of the server: where it listens, and how it answers there."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from grpc.aio import Server, ServerInterceptor
 
+from .calls import Calls
 from .errors import StartupError
 from .grpc import Answer
 from .http import Handler, HttpServer, ProtocolFactory
+from .probe_door import ProbeDoor
 
 __all__ = ["Behaviour", "Doors"]
+
+_ABANDON_SECONDS = 0.5
+"""For errors to reach callers, and for streams that do not end by themselves."""
+_ENGINE_SECONDS = 0.5
+"""How long an engine may take to end after its last caller has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +40,30 @@ class Behaviour:
     interceptors: Sequence[ServerInterceptor] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Doors:
-    """The servers that listen; `defects` only where misbehaviour can be switched on."""
+    """The servers that listen, and how they leave (`lifecycle.Leaving`).
+
+    Attributes:
+        host: where REST and gRPC listen.
+        grpc_port: the port of gRPC.
+        http: REST.
+        grpc: gRPC.
+        calls: the unary calls of `grpc`.
+        probes: answers probes whatever happens to the main event loop.
+        defects: only where misbehaviour can be switched on.
+        end_engines: ends them within so many seconds.
+    """
 
     host: str
     grpc_port: int
     http: HttpServer
     grpc: Server
+    calls: Calls
+    probes: ProbeDoor | None
     defects: HttpServer | None
+    end_engines: Callable[[float], None]
+    _grpc_ends: "asyncio.Task[None] | None" = None
 
     async def open(self) -> Mapping[str, str]:
         """Listen; return the address of each door.
@@ -52,18 +75,45 @@ class Doors:
             "http": await _open_http(self.http, self.host),
             "grpc": await _open_grpc(self.grpc, self.host, self.grpc_port),
         }
+        if self.probes is not None:
+            addresses["probes"] = await _open_http(self.probes, self.host)
         if self.defects is not None:
             addresses["defects"] = await _open_http(self.defects, "127.0.0.1")
         return addresses
 
-    async def close(self, grace: float) -> None:
-        """Close when the work in flight is finished, after `grace` seconds at the latest."""
-        await asyncio.gather(self.http.drain(grace), self.grpc.stop(grace))
+    def say_close(self) -> None:
+        """Serve on, and say with each answer over HTTP that it is its connection's last one."""
+        self.http.say_close()
+        if self.probes is not None:
+            self.probes.say_close()
+
+    async def refuse(self) -> None:
+        """Refuse what begins from now on: gRPC says GOAWAY, and takes no connection any more."""
+        self.http.refuse()
+        self._grpc_ends = asyncio.create_task(self.grpc.stop(inf))
+
+    async def settled(self) -> None:
+        """Return when all that was begun is answered."""
+        await self.http.settled()
+        if self._grpc_ends is not None:
+            await asyncio.shield(self._grpc_ends)
+
+    async def abandon(self) -> None:
+        """Answer what is unfinished with an error."""
+        self.calls.abandon()
+        await asyncio.gather(self.http.abandon(), self.grpc.stop(_ABANDON_SECONDS))
+
+    async def close(self) -> None:
+        """End the engines, then stop listening: whoever asks is told that we live until then."""
+        await asyncio.to_thread(self.end_engines, _ENGINE_SECONDS)
+        await asyncio.gather(self.http.close(), self.grpc.stop(None))
+        if self.probes is not None:
+            await self.probes.close()
         if self.defects is not None:
             await self.defects.close()
 
 
-async def _open_http(server: HttpServer, host: str) -> str:
+async def _open_http(server: HttpServer | ProbeDoor, host: str) -> str:
     try:
         await server.start()
     except OSError as error:

@@ -59,12 +59,12 @@ class GrpcDoor:
         }
 
     async def server_live(self, _request: Message, _context: Context) -> Message:
-        """Whoever gets this answer was served by a live server."""
-        return proto.ServerLiveResponse(live=True)
+        """Whether a restart would cure nothing."""
+        return proto.ServerLiveResponse(live=self._service.probes.live())
 
     async def server_ready(self, _request: Message, _context: Context) -> Message:
         """Whether every model can be asked."""
-        return proto.ServerReadyResponse(ready=self._service.ready())
+        return proto.ServerReadyResponse(ready=self._service.probes.ready())
 
     async def model_ready(self, request: proto.ModelReadyRequest, _context: Context) -> Message:
         """Whether this model can be asked."""

@@ -4,6 +4,7 @@ Not the one of grpcio-health-checking: there the first watcher to leave silences
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,20 +14,23 @@ from grpc_health.v1 import health_pb2
 
 from servespec.wire import proto
 
-from .lifecycle import Lifecycle, Phase
+from .lifecycle import Phase
+from .probes import Probes
 
 __all__ = ["Health"]
 
 _SERVICES = ("", proto.SERVICE)
+_POLL_SECONDS = 0.1
+"""Between looks at readiness: an engine that dies or recovers tells nobody."""
 
 
 class Health:
     """Answers for the server as a whole (the empty name) and for the inference service."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
-        self._lifecycle = lifecycle
+    def __init__(self, probes: Probes) -> None:
+        self._probes = probes
         self._changed = asyncio.Event()
-        lifecycle.listen(self._tell)
+        probes.lifecycle.listen(self._tell)
 
     async def check(
         self, request: health_pb2.HealthCheckRequest, context: ServicerContext[Any, Any]
@@ -47,14 +51,15 @@ class Health:
             if status != last:
                 yield health_pb2.HealthCheckResponse(status=status)
             last = status
-            if self._lifecycle.stopping:
+            if self._probes.lifecycle.draining:
                 return
-            await changed.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _POLL_SECONDS)
 
     def _status(self, service: str) -> int:
         if service not in _SERVICES:
             return health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-        if self._lifecycle.ready:
+        if self._probes.ready():
             return health_pb2.HealthCheckResponse.SERVING
         return health_pb2.HealthCheckResponse.NOT_SERVING
 

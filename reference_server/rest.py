@@ -11,9 +11,10 @@ from msgspec import json
 from servespec.wire import rest as wire
 from servespec.wire.messages import InferRequest, InferResponse
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, ShuttingDown
 from .http import HttpRequest, HttpResponse
 from .metrics import Metrics
+from .probes import PROBES, probe_answer
 from .service import Service
 from .status import failure
 from .timing import SERVER_TIMING, Timing
@@ -32,7 +33,7 @@ class Route:
     """What a path leads to.
 
     Attributes:
-        verb: what is asked: "live", "ready", "metadata" or "infer".
+        verb: what is asked: "live", "ready", "startup", "metrics", "metadata" or "infer".
         model: its name; None for the server as a whole.
         version: its label, empty where the path has none.
     """
@@ -83,11 +84,8 @@ class RestDoor:
     async def _server(self, request: HttpRequest, verb: str) -> HttpResponse:
         if verb == "metrics":  # in a thread: the first one takes its time
             return await asyncio.to_thread(self._scrape, request.headers.get("accept", ""))
-        if verb == "live":
-            return _json({"live": True})
-        if verb == "ready":
-            ready = self._service.ready()
-            return _json({"ready": ready}, status=200 if ready else 503)
+        if verb in PROBES:
+            return probe_answer(self._service.probes, verb)
         return HttpResponse(200, wire.encode_server_metadata(self._service.metadata), (_JSON,))
 
     def _model(self, verb: str, name: str, version: str) -> HttpResponse:
@@ -109,6 +107,8 @@ class RestDoor:
     async def _infer(
         self, request: HttpRequest, name: str, version: str, timing: Timing
     ) -> HttpResponse:
+        if request.late:
+            raise ShuttingDown("the server is shutting down")
         model = self._service.model(name, version)
         header_length = _header_length(request.headers)
         unreadable = _unreadable(request.headers.get("content-type"), header_length)
@@ -136,10 +136,10 @@ def find_route(target: str) -> Route | None:
     match segments:
         case ["", "v2"] | ["", "v2", ""]:
             return Route("metadata")
-        case ["", "metrics"]:
-            return Route("metrics")
         case ["", "v2", "health", "live" | "ready" as verb]:
             return Route(verb)
+        case ["", "livez" | "readyz" | "startupz" | "metrics" as verb]:
+            return Route(verb.removesuffix("z"))
         case ["", "v2", "models", name, *rest]:
             return _model_route(name, rest)
     return None

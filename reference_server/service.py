@@ -8,9 +8,9 @@ from servespec.wire.messages import (
     Tensor,
 )
 
-from .lifecycle import Lifecycle
 from .pipeline import Tensors
-from .repository import Model, Repository, State
+from .probes import Probes
+from .repository import Model, Repository
 from .signature import Work
 from .timing import Timing
 
@@ -21,11 +21,11 @@ class Service:
     """The server behind its doors."""
 
     def __init__(
-        self, metadata: ServerMetadata, repository: Repository, lifecycle: Lifecycle
+        self, metadata: ServerMetadata, repository: Repository, probes: Probes
     ) -> None:
         self.metadata = metadata
         self._repository = repository
-        self._lifecycle = lifecycle
+        self.probes = probes
 
     def model(self, name: str, version: str) -> Model:
         """Return the model to infer with: to be found before a body is read that may be large.
@@ -46,17 +46,13 @@ class Service:
         timing.computed = await model.compute(work)
         return _answer(request, model, work, timing.computed.tensors)
 
-    def ready(self) -> bool:
-        """Whether every model can be asked."""
-        return self._lifecycle.ready
-
     def model_ready(self, name: str, version: str) -> bool:
         """Whether this model can be asked.
 
         Raises:
             ModelNotFound: no such model, or no such version of it.
         """
-        return self._repository.entry(name, version).state is State.READY
+        return self.probes.can_be_asked(self._repository.entry(name, version).state)
 
     def model_metadata(self, name: str, version: str) -> ModelMetadata:
         """Describe a model.

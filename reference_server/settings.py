@@ -19,14 +19,19 @@ class Settings:
     host: str
     http_port: int
     grpc_port: int
+    probe_port: int | None
     providers: str
     strict_providers: bool
     intra_op_threads: int
     instances: int
     max_body_bytes: int
+    stalled_seconds: float
+    stuck_seconds: float
+    drain_delay_seconds: float
     grace_seconds: float
     exit_on_load_failure: bool
     defects_port: int | None
+    defects: Sequence[str]
 
 
 class _OneLine(argparse.ArgumentParser):
@@ -40,9 +45,12 @@ class _OneLine(argparse.ArgumentParser):
 def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     """Read the command line; a mistake is one line on stderr and exit code 2."""
     parser = _parser()
-    settings = Settings(**vars(parser.parse_args(arguments)))
+    settings = Settings(**vars(parser.parse_args(arguments)), defects=_defects())
     if settings.strict_providers and settings.providers != "cuda":
         parser.error(f"--strict-providers: expected --providers cuda, not {settings.providers}")
+    delay, grace = settings.drain_delay_seconds, settings.grace_seconds
+    if delay and delay >= grace:
+        parser.error(f"--drain-delay-seconds: expected less than --grace-seconds {grace:g}")
     return settings
 
 
@@ -59,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="the address to listen on")
     add("--http-port", type=_port, default=8080, metavar="PORT", help="REST; 0: any free one")
     add("--grpc-port", type=_port, default=8081, metavar="PORT", help="gRPC; 0: any free one")
+    add("--probe-port", type=_port, default=None, metavar="PORT",
+        help="probes and metrics from a thread of their own; 0: any free one")  # fmt: skip
     add("--providers", choices=("cpu", "cuda", "auto"), default="auto",
         help="where models run; auto: CUDA where onnxruntime can load it")  # fmt: skip
     add("--strict-providers", action="store_true",
@@ -67,13 +77,25 @@ def _parser() -> argparse.ArgumentParser:
     add("--instances", type=_count, default=1, metavar="N", help="inferences at once, by model")
     add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",
         help="the largest request, on either plane")  # fmt: skip
+    add("--stalled-seconds", type=_seconds, default=10.0, metavar="S",
+        help="how long a batch may run until its model is not ready")  # fmt: skip
+    add("--stuck-seconds", type=_seconds, default=30.0, metavar="S",
+        help="how long a batch may run, or the event loop be blocked: not live then")  # fmt: skip
+    add("--drain-delay-seconds", type=_seconds, default=2.0, metavar="S",
+        help="how long new work is still served after SIGTERM")  # fmt: skip
     add("--grace-seconds", type=_seconds, default=20.0, metavar="S",
-        help="how long work in flight may take after SIGTERM")  # fmt: skip
+        help="from SIGTERM to the exit: what takes longer is answered with an error")  # fmt: skip
     add("--exit-on-load-failure", action="store_true",
         help="exit with code 1 when a model fails to load, not just stay unready")  # fmt: skip
     add("--defects-port", type=_port, default=None, metavar="PORT",
         help="misbehave on request: a loopback switch for deliberate defects")  # fmt: skip
     return parser
+
+
+def _defects() -> Sequence[str]:
+    """Return the deliberate defects to start with: not for a command line that people copy."""
+    names = os.environ.get("SERVESPEC_DEFECTS", "")
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 def _directory(text: str) -> Path:

@@ -9,7 +9,7 @@ from grpc import StatusCode
 
 from servespec.wire.messages import WireError
 
-from .errors import ComputeFailed, InvalidRequest, ModelNotFound, ModelNotReady
+from .errors import ComputeFailed, InvalidRequest, ModelNotFound, ModelNotReady, ShuttingDown
 
 __all__ = ["STATUSES", "Failure", "Status", "failure"]
 
@@ -42,6 +42,7 @@ STATUSES: Mapping[type[Exception], Status] = MappingProxyType(
         ModelNotFound: Status(404, StatusCode.NOT_FOUND),
         ModelNotReady: Status(503, StatusCode.UNAVAILABLE),
         ComputeFailed: Status(500, StatusCode.INTERNAL),
+        ShuttingDown: Status(503, StatusCode.UNAVAILABLE),
     }
 )
 

@@ -21,6 +21,7 @@ STOP_SECONDS = 10.0
 COMMAND = (
     *(sys.executable, "-m", "servespec.suites.reference_server", "--providers", "cpu"),
     *("--http-port", "0", "--grpc-port", "0", "--defects-port", "0", "--grace-seconds", "1"),
+    *("--drain-delay-seconds", "0"),
 )
 
 

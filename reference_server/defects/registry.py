@@ -4,23 +4,35 @@ import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 
 from google.protobuf.message import Message
 from grpc.aio import ServicerContext
 
+from ..batching import Forming
 from ..http import Handler, HttpProtocol, HttpRequest, HttpResponse
+from ..lifecycle import Lifecycle
+from ..pipeline import Execute, Outcome
+from ..probes import Probes
+from ..signature import Work
 
 __all__ = [
     "Behaviour",
     "Context",
     "Defect",
+    "EngineDefect",
     "GrpcDefect",
     "GrpcRoute",
     "RestDefect",
+    "Running",
+    "batching_defect",
+    "engine_defect",
     "grpc_defect",
     "grpc_route_defect",
     "http_defect",
     "known_defects",
+    "lifecycle_defect",
+    "probe_defect",
     "rest_defect",
 ]
 
@@ -32,11 +44,34 @@ GrpcRoute = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """The sound execution of batches behind an engine defect: call it as one calls an `Execute`.
+
+    Attributes:
+        model: its name.
+        execute: what is behind.
+        off: set when the defects are switched anew, so that a defect can wait for its own end.
+    """
+
+    model: str
+    execute: Execute
+    off: Event
+
+    def __call__(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        """Compute a batch."""
+        return self.execute(works)
+
+
+EngineDefect = Callable[[Sequence[Work], Running], Sequence[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
 class Defect:
     """One misbehaviour: with it on, of its profile's requirements exactly `breaks` fail.
 
-    One of the last four is set: it wraps the REST handler, wraps each unary gRPC method, says
-    which gRPC methods are served, or is the HTTP protocol with one method overridden.
+    One of the fields after `breaks` is set: it wraps the REST handler, wraps each unary gRPC
+    method, says which gRPC methods are served, wraps the execution of batches, or is a class with
+    one method overridden.
     """
 
     name: str
@@ -44,7 +79,11 @@ class Defect:
     rest: RestDefect | None = None
     grpc: GrpcDefect | None = None
     grpc_route: GrpcRoute | None = None
+    engine: EngineDefect | None = None
+    batching: type[Forming] | None = None
     http: type[HttpProtocol] | None = None
+    lifecycle: type[Lifecycle] | None = None
+    probes: type[Probes] | None = None
 
 
 _registry: dict[str, Defect] = {}
@@ -91,6 +130,34 @@ def grpc_route_defect(name: str, *, breaks: Sequence[str]) -> Callable[[GrpcRout
     return register
 
 
+def engine_defect(name: str, *, breaks: Sequence[str]) -> Callable[[EngineDefect], EngineDefect]:
+    """Register `(works, run) -> outcomes`, called in a thread of an engine.
+
+    The sound outcomes are `run(works)`. What it raises kills the thread.
+    """
+
+    def register(defect: EngineDefect) -> EngineDefect:
+        _register(Defect(name, tuple(breaks), engine=defect))
+        return defect
+
+    return register
+
+
+def batching_defect(
+    name: str, *, breaks: Sequence[str]
+) -> Callable[[type[Forming]], type[Forming]]:
+    """Register a subclass of what forms batches that overrides one small method.
+
+    Models that are not batched are formed by it too, with a `max_rows` of 1.
+    """
+
+    def register(defect: type[Forming]) -> type[Forming]:
+        _register(Defect(name, tuple(breaks), batching=defect))
+        return defect
+
+    return register
+
+
 def http_defect(
     name: str, *, breaks: Sequence[str]
 ) -> Callable[[type[HttpProtocol]], type[HttpProtocol]]:
@@ -98,6 +165,28 @@ def http_defect(
 
     def register(defect: type[HttpProtocol]) -> type[HttpProtocol]:
         _register(Defect(name, tuple(breaks), http=defect))
+        return defect
+
+    return register
+
+
+def lifecycle_defect(
+    name: str, *, breaks: Sequence[str]
+) -> Callable[[type[Lifecycle]], type[Lifecycle]]:
+    """Register a subclass of the server's life that overrides one small method."""
+
+    def register(defect: type[Lifecycle]) -> type[Lifecycle]:
+        _register(Defect(name, tuple(breaks), lifecycle=defect))
+        return defect
+
+    return register
+
+
+def probe_defect(name: str, *, breaks: Sequence[str]) -> Callable[[type[Probes]], type[Probes]]:
+    """Register a subclass of the answers to probes, on every plane, that overrides one of them."""
+
+    def register(defect: type[Probes]) -> type[Probes]:
+        _register(Defect(name, tuple(breaks), probes=defect))
         return defect
 
     return register

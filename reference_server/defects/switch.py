@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from threading import Event
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import grpc
 from google.protobuf.message import Message
 
+from ..batching import BatchQueue, Forming
 from ..http import (
     Connections,
     Handler,
@@ -19,9 +21,25 @@ from ..http import (
     HttpServer,
     error_response,
 )
-from .registry import Behaviour, Context, Defect, GrpcDefect, RestDefect, known_defects
+from ..lifecycle import Lifecycle
+from ..pipeline import Execute, Outcome
+from ..probes import Probes
+from ..signature import Work
+from .registry import (
+    Behaviour,
+    Context,
+    Defect,
+    EngineDefect,
+    GrpcDefect,
+    RestDefect,
+    Running,
+    known_defects,
+)
 
 __all__ = ["DefectSwitch", "UnknownDefect"]
+
+
+Class = TypeVar("Class")
 
 
 class UnknownDefect(LookupError):
@@ -29,12 +47,20 @@ class UnknownDefect(LookupError):
 
 
 class DefectSwitch(grpc.aio.ServerInterceptor):
-    """The active defects, wrapped around the REST handler, the gRPC methods and HTTP itself."""
+    """The active defects, wrapped around REST, the gRPC methods, HTTP itself and the engines.
 
-    def __init__(self) -> None:
+    The server's life, its answers to probes and what forms batches are there once, and hold state:
+    they change their class.
+    """
+
+    def __init__(self, lifecycle: Lifecycle | None = None, probes: Probes | None = None) -> None:
         self.active: tuple[Defect, ...] = ()
         self._protocol: type[HttpProtocol] = HttpProtocol
         self._made: WeakSet[HttpProtocol] = WeakSet()
+        self._lifecycle = lifecycle
+        self._probes = probes
+        self._engine: tuple[Sequence[EngineDefect], Event] = ((), Event())
+        self._forming: WeakSet[Forming] = WeakSet()
 
     def activate(self, names: Iterable[str]) -> None:
         """Switch these on, in this order, and all others off.
@@ -46,8 +72,14 @@ class DefectSwitch(grpc.aio.ServerInterceptor):
             UnknownDefect: nothing has changed.
         """
         self.active = tuple(map(_known, dict.fromkeys(names)))
-        overrides = [defect.http for defect in self.active if defect.http is not None]
-        protocol = type("DefectiveProtocol", tuple(overrides), {}) if overrides else HttpProtocol
+        if self._lifecycle is not None:
+            self._lifecycle.__class__ = _class(Lifecycle, [one.lifecycle for one in self.active])
+        if self._probes is not None:
+            self._probes.__class__ = _class(Probes, [one.probes for one in self.active])
+        for forming in self._forming:
+            self._form(forming)
+        self._switch_engines()
+        protocol = _class(HttpProtocol, [one.http for one in self.active])
         if protocol is not self._protocol:
             self._protocol = protocol
             for connection in tuple(self._made):
@@ -76,6 +108,32 @@ class DefectSwitch(grpc.aio.ServerInterceptor):
             return await answer(request, context)
 
         return defective
+
+    def wrap_engine(self, model: str, execute: Execute) -> Execute:
+        """The execution of a model's batches behind the engine defects that are then active."""
+
+        def defective(works: Sequence[Work]) -> Sequence[Outcome]:
+            answer = execute
+            defects, off = self._engine
+            for defect in defects:
+                answer = _behind_engine(defect, Running(model, answer, off))
+            return answer(works)
+
+        return defective
+
+    def wrap_queue(self, queue: BatchQueue) -> None:
+        """Have the batches of this queue formed as the active defects have it."""
+        self._forming.add(queue.forming)
+        self._form(queue.forming)
+
+    def _form(self, forming: Forming) -> None:
+        forming.__class__ = _class(Forming, [one.batching for one in self.active])
+
+    def _switch_engines(self) -> None:
+        _, off = self._engine
+        defects = [one.engine for one in self.active if one.engine is not None]
+        self._engine = defects, Event()  # at once: engines read it in their threads
+        off.set()
 
     async def intercept_service(
         self,
@@ -129,6 +187,12 @@ def _known(name: str) -> Defect:
     return defect
 
 
+def _class(sound: type[Class], overrides: Iterable[type[Class] | None]) -> type[Class]:
+    """Return the class with all that the defects override."""
+    bases = tuple(override for override in overrides if override is not None)
+    return type(f"Defective{sound.__name__}", bases, {}) if bases else sound
+
+
 def _names(body: bytes) -> Sequence[str]:
     try:
         names = json.loads(body)
@@ -145,3 +209,7 @@ def _behind_rest(defect: RestDefect, answer: Handler) -> Handler:
 
 def _behind_grpc(defect: GrpcDefect, method: str, answer: Behaviour) -> Behaviour:
     return lambda request, context: defect(method, request, context, answer)
+
+
+def _behind_engine(defect: EngineDefect, running: Running) -> Execute:
+    return lambda works: defect(works, running)

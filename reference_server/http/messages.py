@@ -15,13 +15,14 @@ class HttpRequest:
 
     `target` is the path with its query, as sent (an absolute-form target without its authority).
     `headers` has lower-case names; a field that came twice is joined by ", ". `body` is free of
-    transfer and content codings.
+    transfer and content codings. `late`: it began when the server had asked for nothing more.
     """
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes = b""
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

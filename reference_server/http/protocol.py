@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -14,7 +15,7 @@ from typing import cast
 
 from . import coding
 from .messages import Handler, HttpLimits, HttpRequest, HttpResponse, error_response
-from .reader import Phase, Refusal, RequestReader
+from .reader import Incoming, Phase, Refusal, RequestReader
 
 __all__ = ["CLIENT_LEFT", "Connections", "HttpProtocol", "Observer", "ProtocolFactory"]
 
@@ -27,6 +28,7 @@ KEEP_ALIVE = b"Connection: keep-alive\r\n"
 BODILESS = (204, 304)
 LARGE = 64 * 2**10  # bytes from which a body is not copied behind its head
 COMPRESSIBLE = ("application/json", "text/")
+GIVEN_UP = "the request was given up: the server is shutting down"
 CLIENT_LEFT = 499
 """Stands for the status of a request whose client left before its answer; never sent."""
 
@@ -36,10 +38,17 @@ Observer = Callable[[HttpRequest, int], None]
 
 @dataclass
 class Connections:
-    """The open connections of a server, whether it wants to be rid of them, and who observes."""
+    """The open connections of a server, and what it wants of them.
+
+    Attributes:
+        closing: each answer is the last one of its connection.
+        refusing: requests that begin now are late.
+        observe: hears how each request ended.
+    """
 
     open: "set[HttpProtocol]" = field(default_factory=set)
-    draining: bool = False
+    closing: bool = False
+    refusing: bool = False
     observe: Observer = lambda _request, _status: None
 
 
@@ -111,11 +120,11 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     @property
     def active(self) -> bool:
-        """Whether a request is being read, worked on or answered."""
+        """Whether a request that is not late is being read, worked on or answered."""
         return (
-            self._task is not None
-            or bool(self.incoming)
-            or self.phase in (Phase.HEAD, Phase.BODY)
+            (self._asked is not None and not self._asked.late)
+            or any(not incoming.request.late for incoming in self.incoming)
+            or (self.phase in (Phase.HEAD, Phase.BODY) and not self.late)
             or self.transport.get_write_buffer_size() > 0
         )
 
@@ -133,10 +142,23 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def abandon(self) -> None:
         """Answer what is unfinished with 503."""
+        if self.phase in (Phase.HEAD, Phase.BODY):
+            self.refuse(Refusal(503, GIVEN_UP))
+        elif self._task is not None or self.incoming:
+            self.enter(Phase.OVER)
+        waiting = [incoming.request for incoming in self.incoming]
+        self.incoming = deque(Incoming(request, Refusal(503, GIVEN_UP)) for request in waiting)
         if self._task is not None:
             self._task.cancel()
+        else:
+            self._advance()
 
     # Reading.
+
+    def on_message_begin(self) -> None:
+        """A request begins: in time, or late."""
+        super().on_message_begin()
+        self.late = self._connections.refusing
 
     def enter(self, phase: Phase) -> None:
         """Wait for something else, but not for ever."""
@@ -209,7 +231,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         except asyncio.CancelledError:
             if self.transport.is_closing():
                 raise
-            self.answer(request, error_response(503, "the request was given up: shutting down"))
+            self.answer(request, error_response(503, GIVEN_UP))
         except Exception:
             log.exception("%s %s failed", request.method, request.target)
             self.answer(request, error_response(500, "internal server error"))
@@ -257,7 +279,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def answer(self, request: HttpRequest, response: HttpResponse) -> None:
         """Write the answer; after the last one end the connection."""
-        if self._connections.draining and self.phase is Phase.IDLE:
+        if self._connections.closing and self.phase is Phase.IDLE:
             self.phase = Phase.OVER
         last = self.phase is Phase.OVER and not self.incoming
         head = self.encode_head(request, response, last)

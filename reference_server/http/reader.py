@@ -49,6 +49,7 @@ class RequestReader:
         self.phase = Phase.IDLE
         self.incoming: deque[Incoming] = deque()
         self.awaits_continue = False
+        self.late = False
         self._parser = self.new_parser()
         self._start()
 
@@ -182,7 +183,7 @@ class RequestReader:
             return  # an upgrade was offered
         self.awaits_continue = False
         target = self.origin_form(self._target.decode("latin-1"))
-        request = HttpRequest(self._method, target, self._headers, bytes(self._body))
+        request = HttpRequest(self._method, target, self._headers, bytes(self._body), self.late)
         self._body = b""
         self.incoming.append(Incoming(request))
         self.enter(Phase.IDLE if self._parser.should_keep_alive() else Phase.OVER)

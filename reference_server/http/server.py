@@ -1,6 +1,7 @@
 """The listening socket, the clock over its connections, and their orderly end."""
 
 import asyncio
+import contextlib
 import socket
 
 from .messages import Handler, HttpLimits
@@ -9,6 +10,7 @@ from .protocol import Connections, HttpProtocol, Observer, ProtocolFactory
 __all__ = ["HttpServer"]
 
 POLL = 0.01  # seconds between looks at a drain
+ABANDON_SECONDS = 0.5  # for errors to be sent to clients that may not read
 
 
 class HttpServer:
@@ -57,20 +59,27 @@ class HttpServer:
         self._port = _port(self._server.sockets[0])
         self._clock = loop.create_task(self._watch())
 
-    async def drain(self, seconds: float) -> bool:
-        """Finish what clients have begun, then close; True if that took less than `seconds`.
+    def say_close(self) -> None:
+        """Serve on, and say with each answer that it is the last one of its connection."""
+        self._connections.closing = True
 
-        Until then new requests are still taken, and every answer says Connection: close. What is
-        unfinished when the time is over is answered with 503.
-        """
-        self._connections.draining = True
-        in_time = await self._settled(seconds)
-        if not in_time:
-            for connection in tuple(self._connections.open):
-                connection.abandon()
-            await self._settled(1.0)
-        await self.close()
-        return in_time
+    def refuse(self) -> None:
+        """Mark as late what begins from now on: the handler is to refuse it."""
+        self._connections.closing = self._connections.refusing = True
+
+    async def settled(self) -> None:
+        """Return when everything that is not late is answered."""
+        while True:
+            if not any(connection.active for connection in self._connections.open):
+                return
+            await asyncio.sleep(POLL)
+
+    async def abandon(self) -> None:
+        """Answer what is unfinished with 503; return when the answers are sent."""
+        for connection in tuple(self._connections.open):
+            connection.abandon()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.settled(), ABANDON_SECONDS)
 
     async def close(self) -> None:
         """Stop listening and end every connection now; what is already written is still sent."""
@@ -82,15 +91,6 @@ class HttpServer:
             connection.transport.close()
         await asyncio.sleep(0)  # lets them end
         self._server = self._clock = None
-
-    async def _settled(self, seconds: float) -> bool:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while any(connection.active for connection in self._connections.open):
-            if loop.time() >= deadline:
-                return False
-            await asyncio.sleep(POLL)
-        return True
 
     async def _watch(self) -> None:
         """Hold the connections to their deadlines."""

@@ -96,9 +96,10 @@ def launch(*flags: str | Path) -> "subprocess.Popen[str]":
 
 @contextlib.contextmanager
 def serving(models: Path, *flags: str) -> Iterator[Served]:
-    """Run the server on free ports; it listens, but may not be ready yet."""
+    """Run the server on free ports; it listens, but may not be ready yet. It ends without delay."""
     ports = ("--http-port", "0", "--grpc-port", "0", "--providers", "cpu")
-    with launch("--models", models, *ports, *flags) as process:
+    quick = ("--drain-delay-seconds", "0")
+    with launch("--models", models, *ports, *quick, *flags) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline().removeprefix("servespec reference server: ")

@@ -1,4 +1,4 @@
-"""The life of a connection: expectations, half-closes, aborts, failures, the drain."""
+"""The life of a connection: expectations, half-closes, aborts, failures."""
 
 import asyncio
 import socket
@@ -219,67 +219,6 @@ def test_head_of_a_large_answer_has_no_body() -> None:
         client.send(b"HEAD / HTTP/1.0\r\n\r\n")
         assert client.head().headers["content-length"] == str(2**20)
         assert client.rest() == b""
-
-
-def test_a_drain_finishes_what_was_begun_and_says_close() -> None:
-    gate = Gate()
-    with serving(gate) as served, served.connect() as client, served.connect() as idle:
-        send_to(gate, client)
-        assert idle.send(GET.replace(b"/ ", b"/free ")).answer().status == 200
-        drain = asyncio.run_coroutine_threadsafe(served.server.drain(PATIENCE), served.loop)
-        served.run(asyncio.sleep(0))  # the drain has begun
-        late = idle.send(GET.replace(b"/ ", b"/free ")).answer()
-        served.loop.call_soon_threadsafe(gate.open.set)
-        assert (late.status, late.headers["connection"]) == (200, "close")
-        assert client.answer().headers["connection"] == "close"
-        assert drain.result(PATIENCE)
-
-
-def test_a_drain_waits_for_a_request_that_is_being_sent() -> None:
-    with serving() as served, served.connect() as client:
-        client.send(GET[:20])
-        served.run(asyncio.sleep(0.01))
-        drain = asyncio.run_coroutine_threadsafe(served.server.drain(PATIENCE), served.loop)
-        served.run(asyncio.sleep(0.05))
-        assert client.send(GET[20:]).answer().status == 200
-        assert drain.result(PATIENCE)
-
-
-def test_a_drain_waits_for_an_answer_that_is_being_read() -> None:
-    async def large(request: HttpRequest) -> HttpResponse:
-        return HttpResponse(200, LARGE)
-
-    with serving(large) as served, served.connect() as client:
-        head = client.send(GET).head()
-        drain = asyncio.run_coroutine_threadsafe(served.server.drain(PATIENCE), served.loop)
-        served.run(asyncio.sleep(0.05))
-        assert not drain.done()
-        assert len(client.read(int(head.headers["content-length"]))) == len(LARGE)
-        assert drain.result(PATIENCE)
-
-
-def test_idle_connections_do_not_hold_a_drain() -> None:
-    with serving() as served, served.connect() as fresh, served.connect() as used:
-        used.send(GET).answer()
-        assert served.run(served.server.drain(PATIENCE))
-        assert fresh.rest() == used.rest() == b""
-
-
-def test_a_drain_that_takes_too_long_ends_with_503() -> None:
-    gate = Gate()
-    with serving(gate) as served, served.connect() as client:
-        send_to(gate, client)
-        assert not served.run(served.server.drain(0.05))
-        answer = client.answer()
-        assert (answer.status, answer.headers["connection"]) == (503, "close")
-        assert "error" in answer.json
-
-
-def test_nobody_can_connect_after_a_drain() -> None:
-    with serving() as served:
-        served.run(served.server.drain(PATIENCE))
-        with pytest.raises(ConnectionRefusedError):
-            served.connect()
 
 
 def test_two_servers_may_share_a_port() -> None:
