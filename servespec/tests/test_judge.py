@@ -65,6 +65,27 @@ def test_randomised(target, texts):
 """
 
 
+OWN_SERVER = """
+@requirement("HTTP-016")
+def test_own_server(target):
+    with target.fresh() as own:
+        own.target.rest.get("/die")
+        own.exit(within=5)
+    target.rest.get("/v2").must_succeed()
+"""
+SPOILT = """
+from servespec.target.outcomes import Invalid, Inconclusive
+
+@requirement("HTTP-001")
+def test_spoilt(target):
+    raise Invalid("the burst was spread over 9 ms")
+
+@requirement("HTTP-002")
+def test_too_little(target):
+    raise Inconclusive("seen twice")
+"""
+
+
 PLAIN = """
 def test_of_the_users_own():
     assert False
@@ -89,6 +110,36 @@ def test_a_target_that_dies_of_an_optional_check_is_red_all_the_same(
 
     assert judged.code == 1
     assert judged.checks["HTTP-005"].verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("given", [(), ("--target", "target.toml")])
+def test_a_check_may_kill_a_server_of_its_own_wherever_the_judged_one_runs(
+    workplace: Workplace, given: tuple[str, ...]
+) -> None:
+    with workplace.serving() as url:
+        beside = [*given, "--target-url", url] if given else []
+        judged = workplace.judge(OWN_SERVER, PASSES, options=beside)
+
+    assert judged.code == 0
+    assert len(judged.checks["HTTP-016"].evidence) == 1
+    assert workplace.left() == []
+
+
+def test_a_check_that_needs_a_server_of_its_own_is_untestable_by_url(workplace: Workplace) -> None:
+    with workplace.serving() as url:
+        judged = workplace.judge(OWN_SERVER, options=["--target-url", url])
+
+    found = judged.checks["HTTP-016"]
+    assert found.verdict is Verdict.UNTESTABLE
+    assert "a start command" in found.sentence
+
+
+def test_a_spoilt_measurement_and_one_of_too_little_are_red(workplace: Workplace) -> None:
+    judged = workplace.judge(SPOILT)
+
+    verdicts = [judged.checks[id].verdict for id in ("HTTP-001", "HTTP-002")]
+    assert (judged.code, verdicts) == (1, [Verdict.INVALID, Verdict.INCONCLUSIVE])
+    assert "2 failed" in judged.printed
 
 
 def test_a_failing_test_beside_the_checks_is_not_forgotten(workplace: Workplace) -> None:

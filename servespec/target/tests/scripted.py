@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from ..target import FixtureBinding, Target
 
@@ -62,6 +63,7 @@ def target_at(
     fixtures: Mapping[str, FixtureBinding] | None = None,
     alive: Callable[[], str | None] = lambda: None,
     user: str = "",
+    **more: Any,
 ) -> Target:
     """A target that serves REST there; alive unless said otherwise."""
     return Target(
@@ -72,6 +74,7 @@ def target_at(
         headers=headers or {},
         tls=None,
         alive=alive,
+        **more,
     )
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from ..outcomes import Nonconformance, Untestable
+from ..outcomes import Nonconformance, NotApplicable, Untestable
+from ..sections import Metrics, Probes
 from ..target import Target
-from .scripted import OK, answering, asked, ok
+from .scripted import OK, answering, asked, ok, scripted, target_at
 
 METADATA = ok(b'{"name": "s", "version": "1", "extensions": ["binary_tensor_data"]}')
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
@@ -60,6 +61,33 @@ def test_a_plane_that_is_not_served_is_untestable() -> None:
 def test_claims_are_read_by_profile() -> None:
     assert nowhere().claim("batching", "max_rows") == 8
     assert nowhere().claim("overload", "concurrency", 16) == 16
+
+
+def test_probes_and_metrics_are_asked_at_the_rest_url() -> None:
+    with asked(answering(OK), answering(OK)) as target:
+        target.probe("live").must_succeed()
+        target.scrape().must_succeed()
+    assert [evidence.summary.split()[1][-8:] for evidence in target.evidence] == [
+        "lth/live",
+        "/metrics",
+    ]
+
+
+def test_probes_and_metrics_may_have_an_address_of_their_own() -> None:
+    with scripted(answering(OK), answering(OK)) as port:
+        door = f"http://127.0.0.1:{port}"
+        probes = Probes(url=door, startup="/startupz")
+        target = target_at(9, probes=probes, metrics=Metrics(url=f"{door}/stats"))
+
+        assert target.probe("startup").must_succeed().request.url == f"{door}/startupz"
+        scraped = target.scrape("application/openmetrics-text").must_succeed().request
+    assert scraped.url == f"{door}/stats"
+    assert ("Accept", "application/openmetrics-text") in scraped.headers
+
+
+def test_a_startup_probe_that_the_file_does_not_name_is_not_applicable() -> None:
+    with pytest.raises(NotApplicable, match="no startup probe"):
+        nowhere().probe("startup")
 
 
 def test_each_check_begins_with_nothing_seen() -> None:
