@@ -4,101 +4,221 @@ import contextlib
 import logging
 from asyncio import AbstractEventLoop, Future
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
+from enum import Enum, auto
 from threading import Thread
 from time import monotonic
 from typing import TypeAlias
 
-from .errors import ComputeFailed, ServingError
-from .pipeline import Computed, Tensors
+from .batching import BatchQueue, Ticket
+from .errors import ComputeFailed, ServingError, ShuttingDown
+from .pipeline import Computed, Execute, Outcome
 from .signature import Work
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "EngineState"]
 
 _LOG = logging.getLogger(__name__)
 
-Outcome: TypeAlias = Computed | Exception
+_SHOWN_SECONDS = 1.0
+"""For how long a death is seen at least: those who watch look about once a second."""
+
+Settled: TypeAlias = tuple[Future[Computed], Computed | Exception]
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """Work with its caller, who may have left before it runs."""
+class EngineState(Enum):
+    """What callers have to expect of an engine."""
 
-    work: Work
-    caller: Future[Computed]
-    queued: float
+    WORKING = auto()
+    DOWN = auto()
+    STALLED = auto()
+    STUCK = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """A thread that computes, and what it is at."""
+
+    thread: Thread
+    batch: Sequence[Ticket] = ()
+    since: float | None = None
+
+    def seconds(self, now: float) -> float:
+        """How long it has been at its batch."""
+        since = self.since
+        return 0.0 if since is None else now - since
+
+
+def _ignore() -> None:
+    pass
 
 
 class Engine:
-    """Computes for one model: some threads (instances) that draw from one queue.
+    """Computes for one model: some threads (instances) that draw batches from one queue.
+
+    A thread that dies is replaced, and whoever waited for it gets an error.
 
     Args:
         name: of the model, for errors and log lines.
-        run: computes one piece of work; is called from all instances at once.
+        execute: computes a batch; is called from all instances at once.
+        queue: between the event loop and the instances.
         loop: where the callers wait.
         instances: how many threads.
+        settled: called on the loop before callers get their outcomes.
     """
 
     def __init__(
-        self, name: str, run: Callable[[Work], Tensors], loop: AbstractEventLoop, instances: int
+        self,
+        name: str,
+        execute: Execute,
+        queue: BatchQueue,
+        loop: AbstractEventLoop,
+        instances: int,
+        *,
+        settled: Callable[[], None] = _ignore,
     ) -> None:
         self._name = name
-        self._run = run
+        self._execute = execute
+        self._queue = queue
         self._loop = loop
-        self._queue: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._settled: deque[tuple[Future[Computed], Outcome]] = deque()
+        self._notify = settled
+        self._waiting: set[Future[Computed]] = set()
+        self._settled: deque[Settled] = deque()
         self._loop_is_woken = False
-        self._threads = [Thread(target=self._serve, daemon=True) for _ in range(instances)]
+        self._ending = False
+        self._died = float("-inf")
+        self._instances = [Instance(Thread()) for _ in range(instances)]
+
+    # On the event loop.
 
     def start(self) -> None:
         """Start the instances. They never keep the process alive."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self, limit: float) -> None:
-        """Wait up to `limit` seconds for the instances to finish what is queued and to end."""
-        for _ in self._threads:
-            self._queue.put(None)
-        deadline = monotonic() + limit
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - monotonic()))
+        for instance in self._instances:
+            self._start(instance)
 
     async def compute(self, work: Work) -> Computed:
         """Return the outputs of `work`.
 
         Raises:
-            ComputeFailed: the model raised.
+            ComputeFailed: the model raised, or its engine died.
             InvalidRequest: the runtime cannot take these values.
+            ShuttingDown: the engine was stopped before it came to it.
         """
+        if self._ending:
+            raise ShuttingDown("the server is shutting down")
         caller: Future[Computed] = self._loop.create_future()
-        self._queue.put(Ticket(work, caller, monotonic()))
-        return await caller
+        self._waiting.add(caller)
+        try:
+            self._queue.put(work, caller)
+            return await caller
+        finally:
+            self._waiting.discard(caller)
 
-    def _serve(self) -> None:
-        while self._serve_one():
-            pass
+    def abort(self) -> None:
+        """Take no more work, and fail all that is queued or runs, whatever the threads do."""
+        self._ending = True
+        self._queue.close()
+        self._fail_waiting(ShuttingDown, "the server shut down before this was finished")
 
-    def _serve_one(self) -> bool:
-        """Serve a ticket, in a call of its own: an idle instance holds no tensors."""
-        ticket = self._queue.get()
-        if ticket is None:
+    # From any thread.
+
+    def stop(self, limit: float) -> None:
+        """Wait up to `limit` seconds for the instances to finish what is queued and to end.
+
+        Take no more work; who still waits after that gets an error.
+        """
+        self._ending = True
+        self._queue.close()
+        deadline = monotonic() + limit
+        for instance in self._instances:
+            thread = None
+            while thread is not instance.thread:  # another one: it died, and was replaced
+                thread = instance.thread
+                thread.join(max(0.0, deadline - monotonic()))
+        self._on_loop(self._fail_waiting, ShuttingDown, "the server is shutting down")
+
+    def state(self, stalled_seconds: float, stuck_seconds: float) -> EngineState:
+        """What callers have to expect, given how long a batch may run."""
+        now = monotonic()
+        running = [instance.seconds(now) for instance in self._instances]
+        if max(running) > stuck_seconds:
+            return EngineState.STUCK
+        alive = all(instance.thread.is_alive() for instance in self._instances)
+        if not alive or now < self._died + _SHOWN_SECONDS:
+            return EngineState.DOWN
+        return EngineState.STALLED if min(running) > stalled_seconds else EngineState.WORKING
+
+    @property
+    def queue_depth(self) -> int:
+        """How many pieces of work wait to be run."""
+        return self._queue.depth
+
+    # In the threads.
+
+    def _start(self, instance: Instance) -> None:
+        thread = Thread(target=self._serve, args=(instance,), daemon=True)
+        thread.start()
+        instance.thread = thread  # not before: who stops the engine joins it
+
+    def _serve(self, instance: Instance) -> None:
+        try:
+            while self._serve_batch(instance):
+                pass
+        except BaseException as error:
+            self._bury(instance, error)
+            self._start(instance)
+
+    def _serve_batch(self, instance: Instance) -> bool:
+        """Serve a batch, in a call of its own: an idle instance holds no tensors."""
+        batch = self._queue.take()
+        if not batch:
             return False
-        if not ticket.caller.cancelled():
-            self._hand_back(ticket.caller, self._outcome(ticket))
+        began = monotonic()
+        instance.batch, instance.since = batch, began
+        outcomes = self._execute([ticket.work for ticket in batch])
+        self._hand_back(self._settlements(batch, outcomes, began))
+        instance.batch, instance.since = (), None
         return True
 
-    def _hand_back(self, caller: Future[Computed], outcome: Outcome) -> None:
+    def _settlements(
+        self, batch: Sequence[Ticket], outcomes: Sequence[Outcome], began: float
+    ) -> Iterable[Settled]:
+        seconds = monotonic() - began
+        rows = sum(ticket.rows for ticket in batch)
+        for ticket, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                yield ticket.caller, outcome
+            else:
+                waited = began - ticket.arrived
+                yield ticket.caller, Computed(outcome, waited, seconds, rows)
+
+    def _bury(self, instance: Instance, error: BaseException) -> None:
+        """Fail what the thread had in its hands: all of the queue, had it no batch yet."""
+        self._died = monotonic()
+        _LOG.error("model %s: its engine died and is restarted", self._name, exc_info=error)
+        text = f"model {self._name} failed: its engine died"
+        batch, instance.batch, instance.since = instance.batch, (), None
+        if batch:
+            self._hand_back((ticket.caller, ComputeFailed(text)) for ticket in batch)
+        else:
+            self._on_loop(self._fail_waiting, ComputeFailed, text)
+
+    def _hand_back(self, settlements: Iterable[Settled]) -> None:
         """Settle on the loop. It is woken once for all results that are there when it comes."""
-        self._settled.append((caller, outcome))
+        self._settled.extend(settlements)
         if not self._loop_is_woken:
             self._loop_is_woken = True
-            with contextlib.suppress(RuntimeError):  # a closed loop: nobody waits any more
-                self._loop.call_soon_threadsafe(self._settle)
+            self._on_loop(self._settle)
+
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # a closed loop: nobody waits any more
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    # On the event loop, by the threads.
 
     def _settle(self) -> None:
         self._loop_is_woken = False  # before the look: what comes after it wakes the loop again
+        self._notify()
         while self._settled:
             caller, outcome = self._settled.popleft()
             if caller.done():  # left while the model ran
@@ -108,14 +228,7 @@ class Engine:
             else:
                 caller.set_result(outcome)
 
-    def _outcome(self, ticket: Ticket) -> Outcome:
-        started = monotonic()
-        try:
-            tensors = self._run(ticket.work)
-            return Computed(tensors, started - ticket.queued, monotonic() - started, 1)
-        except ServingError as error:
-            return error
-        except Exception as error:  # onnxruntime raises a dozen unrelated types
-            # Its text names nodes, source files and addresses: for the operator, not the caller.
-            _LOG.warning("model %s raised: %s", self._name, " ".join(str(error).split()))
-            return ComputeFailed(f"model {self._name} raised while it ran")
+    def _fail_waiting(self, kind: type[ServingError], text: str) -> None:
+        for caller in self._waiting:
+            if not caller.done():
+                caller.set_exception(kind(text))

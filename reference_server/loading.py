@@ -2,19 +2,45 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
+from typing import Protocol, TypeAlias
 
+import numpy as np
+
+from servespec.wire.datatypes import DATATYPES
+from servespec.wire.messages import TensorMetadata
+
+from .batching import BatchQueue, Forming
 from .engine import Engine
-from .errors import StartupError
+from .errors import ComputeFailed, LoadError, ServingError, StartupError
+from .merging import Merger
+from .model_file import Batching, ModelFile, read_model_file
+from .pipeline import Execute
 from .repository import Entry, Model, Repository, State
-from .session import LoadError, Session, open_session
+from .session import Session, open_session
+from .signature import Signature, Work, batched
 
-__all__ = ["Loader"]
+__all__ = ["EngineDefects", "Loader"]
 
 _LOG = logging.getLogger(__name__)
+
+_NOT_BATCHED = Batching(max_rows=1)
+
+Executed: TypeAlias = Callable[[str, str, int], None]
+"""Hears of each execution: the model, its version, and the rows; called on the event loop."""
+
+
+class EngineDefects(Protocol):
+    """Deliberate misbehaviour of engines."""
+
+    def wrap_engine(self, model: str, execute: Execute) -> Execute:
+        """Put what is active around the execution of a model's batches."""
+
+    def wrap_queue(self, queue: BatchQueue) -> None:
+        """Have what is active form a model's batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,46 +52,69 @@ class Loader:
         strict: refuse a model that did not get the preferred provider.
         intra_op_threads: of one inference.
         instances: of each model's engine.
+        stalled_seconds: how long a batch may run before its engine counts as stalled.
+        stuck_seconds: how long a batch may run before its engine counts as stuck.
+        executed: hears of each execution.
+        defects: put around the engines; None where there can be none.
     """
 
     providers: Sequence[str]
     strict: bool
     intra_op_threads: int
     instances: int
+    stalled_seconds: float
+    stuck_seconds: float
+    executed: Executed | None = None
+    defects: EngineDefects | None = None
 
     async def load(self, repository: Repository) -> bool:
-        """Load every model; return whether all of them can be asked.
+        """Load and warm up every model; return whether all of them can be asked.
 
         Raises:
             StartupError: a model did not get the provider that `strict` insists on.
         """
         for entry in repository.entries:
             try:
-                session = await self._opened(entry)
-            except LoadError as error:
-                entry.state = State.FAILED
+                entry.model = await self._loaded(entry)
+                entry.loaded = State.READY
+            except (LoadError, ServingError) as error:
+                entry.loaded = State.FAILED
                 _LOG.error(
                     "model %s version %s failed to load: %s", entry.name, entry.version, error
                 )
-                continue
-            self._check_provider(entry, session)
-            entry.model = self._model(entry, session)
-            entry.state = State.READY
-        return all(entry.state is State.READY for entry in repository.entries)
+        return all(entry.loaded is State.READY for entry in repository.entries)
 
-    async def _opened(self, entry: Entry) -> Session:
+    async def _loaded(self, entry: Entry) -> Model:
+        settings, session = await self._opened(entry)
+        self._check_provider(entry, session)
+        model = self._model(entry, session, settings)
+        try:
+            await _warm_up(model)
+        except BaseException:
+            model.abort()
+            raise
+        return model
+
+    async def _opened(self, entry: Entry) -> tuple[ModelFile, Session]:
         """Open in a thread that does not hold up an exit: a large model takes minutes."""
-        opened = Future[Session]()
+        opened = Future[tuple[ModelFile, Session]]()
         opened.set_running_or_notify_cancel()  # who awaits it may leave, the thread goes on
 
         def run() -> None:
             try:
-                opened.set_result(open_session(entry.path, self.providers, self.intra_op_threads))
+                opened.set_result(self._open(entry))
             except Exception as error:
                 opened.set_exception(error)
 
         Thread(target=run, daemon=True).start()
         return await asyncio.wrap_future(opened)
+
+    def _open(self, entry: Entry) -> tuple[ModelFile, Session]:
+        settings = read_model_file(entry.path.parent.parent)
+        session = open_session(entry.path, self.providers, self.intra_op_threads)
+        if settings.batching is not None:
+            session = replace(session, signature=batched(session.signature, settings.batching))
+        return settings, session
 
     def _check_provider(self, entry: Entry, session: Session) -> None:
         got, wanted = session.providers[0], self.providers[0]
@@ -76,13 +125,69 @@ class Loader:
             raise StartupError(f"--strict-providers: {found}")
         _LOG.warning("%s", found)
 
-    def _model(self, entry: Entry, session: Session) -> Model:
-        name = f"{entry.name!r} version {entry.version!r}"
-        engine = Engine(name, session.run, asyncio.get_running_loop(), self.instances)
+    def _model(self, entry: Entry, session: Session, settings: ModelFile) -> Model:
+        engine = self._engine(entry, session, settings.batching)
         engine.start()
+
+        def abort() -> None:
+            engine.abort()  # first: its callers hear of the end, not of a run that was terminated
+            session.terminate()
 
         def close(limit: float) -> None:
             session.terminate()
             engine.stop(limit)
 
-        return Model(entry.name, entry.version, session.signature, engine.compute, close)
+        return Model(
+            entry.name,
+            entry.version,
+            session.signature,
+            engine.compute,
+            lambda: engine.state(self.stalled_seconds, self.stuck_seconds),
+            lambda: engine.queue_depth,
+            abort,
+            close,
+        )
+
+    def _engine(self, entry: Entry, session: Session, batching: Batching | None) -> Engine:
+        name = f"{entry.name!r} version {entry.version!r}"
+        merger = Merger(name, session.run, batching)
+        queue = BatchQueue(Forming(batching or _NOT_BATCHED))
+        execute: Execute = merger
+        if self.defects is not None:
+            execute = self.defects.wrap_engine(entry.name, merger)
+            self.defects.wrap_queue(queue)
+
+        def settled() -> None:
+            while merger.executed:
+                rows = merger.executed.popleft()
+                if self.executed is not None:
+                    self.executed(entry.name, entry.version, rows)
+
+        loop = asyncio.get_running_loop()
+        return Engine(name, execute, queue, loop, self.instances, settled=settled)
+
+
+async def _warm_up(model: Model) -> None:
+    """Compute once, as for a caller: the first run of a session takes longer than all others.
+
+    A model that raises has run all the same: it does not like these values.
+    """
+    try:
+        await model.compute(_sample(model.signature, 0))
+    except ComputeFailed:
+        try:
+            await model.compute(_sample(model.signature, 1))
+        except ComputeFailed:
+            _LOG.warning("model %s version %s: the warm-up failed", model.name, model.version)
+
+
+def _sample(signature: Signature, value: int) -> Work:
+    tensors = {tensor.name: _filled(tensor, value) for tensor in signature.inputs.values()}
+    return Work(tensors, tuple(signature.outputs))
+
+
+def _filled(tensor: TensorMetadata, value: int) -> np.ndarray:
+    """Make the smallest array that fits."""
+    shape = [1 if size < 0 else size for size in tensor.shape]
+    filling = str(value).encode() if tensor.datatype == "BYTES" else value
+    return np.full(shape, filling, DATATYPES[tensor.datatype].dtype)

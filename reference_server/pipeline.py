@@ -1,7 +1,7 @@
 """What stands between a model's callers and its engine.
 
 A stage is a callable that holds the next one and knows nothing of those above it: work goes down by
-a call and comes up by a return.
+a call and comes up by a return. The last stage is the engine, which computes in batches.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 from .signature import Work
 
-__all__ = ["Computed", "Stage", "Tensors"]
+__all__ = ["Computed", "Execute", "Outcome", "Run", "Stage", "Tensors"]
 
 Tensors: TypeAlias = Sequence[np.ndarray]
 """An array for each of the work's outputs, in their order."""
@@ -20,14 +20,15 @@ Tensors: TypeAlias = Sequence[np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """The outputs, and how they came about.
+    """What became of work, and how.
 
     Attributes:
-        queue_seconds: from the engine's queue to its execution.
-        compute_seconds: the execution, of the whole batch.
-        batch_rows: how many rows were executed together.
-        preprocess_seconds: the model's own step before the engine; None where it has none.
-        postprocess_seconds: likewise behind it.
+        tensors: an array for each of the work's outputs, in their order.
+        queue_seconds: from its arrival at the engine until the batch began.
+        compute_seconds: of the batch.
+        batch_rows: of the batch that it was a part of; 1 for a model that is not batched.
+        preprocess_seconds: of the model's own step before; None where it has none.
+        postprocess_seconds: of the model's own step behind; None where it has none.
     """
 
     tensors: Tensors
@@ -39,3 +40,12 @@ class Computed:
 
 
 Stage: TypeAlias = Callable[[Work], Awaitable[Computed]]
+
+Run: TypeAlias = Callable[[Work], Tensors]
+"""Computes one piece of work; raises what the runtime raises."""
+
+Outcome: TypeAlias = Tensors | Exception
+"""What became of one piece of work of a batch."""
+
+Execute: TypeAlias = Callable[[Sequence[Work]], Sequence[Outcome]]
+"""Computes a batch; an outcome for each piece of work, in their order."""

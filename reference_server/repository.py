@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from time import monotonic
 
+from .engine import EngineState
 from .errors import ModelNotFound, ModelNotReady, StartupError
 from .pipeline import Stage
 from .signature import Signature
@@ -23,6 +24,9 @@ class Model:
     Attributes:
         signature: what it takes and gives.
         compute: the pipeline that ends in its engine.
+        health: what callers have to expect of its engine; may be asked from any thread.
+        queue_depth: how much work waits to be run; may be asked from any thread.
+        abort: fails all that is queued or runs, at once; only for the event loop.
         close: ends what still runs, and its engine, within so many seconds.
     """
 
@@ -30,6 +34,9 @@ class Model:
     version: str
     signature: Signature
     compute: Stage
+    health: Callable[[], EngineState]
+    queue_depth: Callable[[], int]
+    abort: Callable[[], None]
     close: Callable[[float], None]
 
 
@@ -39,17 +46,39 @@ class State(Enum):
     LOADING = "is still loading"
     READY = "is ready"
     FAILED = "failed to load"
+    DOWN = "is down"
+    STALLED = "is stalled"
+    STUCK = "is stuck"
 
 
 @dataclass(slots=True)
 class Entry:
-    """One version on disk."""
+    """One version on disk.
+
+    Attributes:
+        loaded: how far it got: LOADING, READY or FAILED.
+        model: where it can be asked.
+    """
 
     name: str
     version: str
     path: Path
-    state: State = State.LOADING
+    loaded: State = State.LOADING
     model: Model | None = None
+
+    @property
+    def state(self) -> State:
+        """What became of it, its engine included; may be asked from any thread."""
+        model = self.model
+        return self.loaded if model is None else _STATES[model.health()]
+
+
+_STATES: Mapping[EngineState, State] = {
+    EngineState.WORKING: State.READY,
+    EngineState.DOWN: State.DOWN,
+    EngineState.STALLED: State.STALLED,
+    EngineState.STUCK: State.STUCK,
+}
 
 
 class Repository:
@@ -87,14 +116,24 @@ class Repository:
         """
         entry = self.entry(name, version)
         if entry.model is None:
-            raise ModelNotReady(f"model {name!r} version {entry.version!r} {entry.state.value}")
+            raise ModelNotReady(f"model {name!r} version {entry.version!r} {entry.loaded.value}")
         return entry.model
 
     def ready_versions(self, name: str) -> tuple[str, ...]:
         """Return the versions of a known model that can be asked."""
         return tuple(
-            entry.version for entry in self._entries[name].values() if entry.state is State.READY
+            entry.version for entry in self._entries[name].values() if entry.model is not None
         )
+
+    def health(self) -> Mapping[tuple[str, str], State]:
+        """Return the state of every version of every model; may be asked from any thread."""
+        return {(entry.name, entry.version): entry.state for entry in self.entries}
+
+    def abort(self) -> None:
+        """Fail all work that is queued or runs, at once; only for the event loop."""
+        for entry in self.entries:
+            if entry.model is not None:
+                entry.model.abort()
 
     def close(self, limit: float) -> None:
         """End what still runs, and every engine, within `limit` seconds altogether."""

@@ -15,11 +15,11 @@ import onnxruntime
 
 from servespec.wire.messages import TensorMetadata
 
-from .errors import InvalidRequest
-from .pipeline import Tensors
+from .errors import InvalidRequest, LoadError
+from .pipeline import Run, Tensors
 from .signature import SharedDimension, Signature, Work
 
-__all__ = ["LoadError", "Session", "open_session"]
+__all__ = ["Session", "open_session"]
 
 _DATATYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -45,10 +45,6 @@ _PROVIDER_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 
 
-class LoadError(Exception):
-    """A model that cannot be served; the text says why and is for the operator's log only."""
-
-
 @dataclass(frozen=True, slots=True)
 class Session:
     """A loaded model.
@@ -62,7 +58,7 @@ class Session:
 
     signature: Signature
     providers: tuple[str, ...]
-    run: Callable[[Work], Tensors]
+    run: Run
     terminate: Callable[[], None]
 
 
@@ -123,7 +119,7 @@ def _shared_dimensions(inputs: Iterable[Any]) -> Iterable[SharedDimension]:
     return (SharedDimension(name, tuple(at)) for name, at in places.items() if len(at) > 1)
 
 
-def _runner(session: Any, signature: Signature, options: Any) -> Callable[[Work], Tensors]:
+def _runner(session: Any, signature: Signature, options: Any) -> Run:
     """Pick the cheapest way to run: numpy has no bfloat16, and onnxruntime strings are no bytes."""
     tensors = (*signature.inputs.values(), *signature.outputs.values())
     datatypes = {tensor.datatype for tensor in tensors}

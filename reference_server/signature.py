@@ -1,15 +1,17 @@
 """What a model takes and gives, and whether a request fits: all validation that needs the model."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from servespec.wire.datatypes import DATATYPES
 from servespec.wire.messages import InferRequest, Tensor, TensorMetadata
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, LoadError
+from .model_file import Batching, Padding
 
-__all__ = ["SharedDimension", "Signature", "Work"]
+__all__ = ["SharedDimension", "Signature", "Work", "batched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +102,65 @@ def _must_agree(dimension: SharedDimension, tensors: Mapping[str, np.ndarray]) -
     if len(set(sizes.values())) > 1:
         found = ", ".join(f"{size} in {name!r}" for name, size in sizes.items())
         raise InvalidRequest(f"dimension {dimension.name!r} differs between inputs: {found}")
+
+
+def batched(signature: Signature, batching: Batching) -> Signature:
+    """Return the signature of a model whose rows are computed each by itself.
+
+    Its inputs agree on the number of rows, those that are padded on their length too.
+
+    Raises:
+        LoadError: the model cannot be batched so.
+    """
+    for kind, tensors in (("input", signature.inputs), ("output", signature.outputs)):
+        for tensor in tensors.values():
+            if tensor.shape[:1] != (-1,):
+                raise LoadError(
+                    f"batching: {kind} {tensor.name!r} has shape {list(tensor.shape)}; "
+                    "expected -1 as its first dimension"
+                )
+    shared = [SharedDimension("rows", tuple((name, 0) for name in signature.inputs))]
+    if batching.padding is not None:
+        _check_padding(signature, batching.padding)
+        places = tuple((name, batching.padding.axis) for name in batching.padding.values)
+        shared.append(SharedDimension("length", places))
+    return replace(signature, shared=(*signature.shared, *_shared(shared)))
+
+
+def _shared(dimensions: Iterable[SharedDimension]) -> Iterable[SharedDimension]:
+    return (dimension for dimension in dimensions if len(dimension.places) > 1)
+
+
+def _check_padding(signature: Signature, padding: Padding) -> None:
+    for name, value in padding.values.items():
+        tensor = _variable(signature.inputs, name, padding.axis, "values")
+        datatype = DATATYPES[tensor.datatype]
+        if tensor.datatype in ("BYTES", "BF16") or not _is_value(value, datatype.dtype):
+            raise LoadError(
+                f"batching.padding.values: {value} for {name!r}; expected a value of "
+                f"{tensor.datatype}, which must be a number that numpy knows"
+            )
+    for name in padding.outputs:
+        _variable(signature.outputs, name, padding.axis, "outputs")
+
+
+def _variable(
+    tensors: Mapping[str, TensorMetadata], name: str, axis: int, key: str
+) -> TensorMetadata:
+    if name not in tensors:
+        known = ", ".join(map(repr, tensors))
+        raise LoadError(f"batching.padding.{key}: unknown {name!r}; expected one of {known}")
+    shape = tensors[name].shape
+    if shape[axis : axis + 1] != (-1,):
+        raise LoadError(
+            f"batching.padding.{key}: {name!r} has shape {list(shape)}; "
+            f"expected -1 as the dimension of axis {axis}"
+        )
+    return tensors[name]
+
+
+def _is_value(value: float, dtype: np.dtype) -> bool:
+    try:
+        return bool(np.array(value).astype(dtype) == value) or dtype.kind == "f"
+    except (OverflowError, ValueError):
+        return False

@@ -47,7 +47,7 @@ def test_a_model_that_is_not_loaded_says_so(tmp_path: Path) -> None:
     repository = find_models(repository_of(tmp_path, "m/1"))
     with pytest.raises(ModelNotReady, match="'m' version '1' is still loading"):
         repository.ready("m")
-    repository.entry("m").state = State.FAILED
+    repository.entry("m").loaded = State.FAILED
     with pytest.raises(ModelNotReady, match="'m' version '1' failed to load"):
         repository.ready("m")
 

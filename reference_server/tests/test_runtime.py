@@ -47,7 +47,7 @@ def test_a_session_that_fell_back_to_the_cpu_is_noticed(
 ) -> None:
     """What a session got counts, whatever was asked for."""
     providers = ("MIGraphXExecutionProvider", "CPUExecutionProvider")
-    loader = Loader(providers, strict, intra_op_threads=1, instances=1)
+    loader = Loader(providers, strict, 1, instances=1, stalled_seconds=10, stuck_seconds=30)
     repository = find_models(write_models(tmp_path, "echo/1"))
     if strict:
         with pytest.raises(StartupError, match="runs on CPUExecutionProvider"):

@@ -7,7 +7,8 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from ..session import LoadError, Session, open_session
+from ..errors import LoadError
+from ..session import Session, open_session
 from ..signature import SharedDimension, Work
 from .models import write_models
 

@@ -1,0 +1,208 @@
+"""What runs together, and when: tickets of the event loop become batches of an engine."""
+
+from asyncio import Future
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Lock
+from time import monotonic
+
+from .model_file import Batching
+from .pipeline import Computed
+from .signature import Work
+
+__all__ = ["BatchQueue", "Forming", "Group", "Ticket"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticket:
+    """Work with its caller, who may have left before it runs.
+
+    Attributes:
+        rows: that it takes of a batch.
+        arrived: when, on the monotonic clock.
+    """
+
+    work: Work
+    caller: Future[Computed]
+    rows: int
+    arrived: float = field(default_factory=monotonic)
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Tickets that may run together, the oldest first, and the sum of their rows."""
+
+    tickets: deque[Ticket] = field(default_factory=deque)
+    rows: int = 0
+
+    def add(self, ticket: Ticket) -> None:
+        """Put a ticket behind the others."""
+        self.tickets.append(ticket)
+        self.rows += ticket.rows
+
+    def pop(self) -> Ticket:
+        """Take the oldest ticket."""
+        ticket = self.tickets.popleft()
+        self.rows -= ticket.rows
+        return ticket
+
+
+class Forming:
+    """Decides what runs together and when. It is asked by one thread at a time.
+
+    A free engine holds work back only while company is to be expected: from when two were found
+    waiting together until one was held back in vain. So a lone caller is not delayed.
+    """
+
+    def __init__(self, batching: Batching) -> None:
+        self.batching = batching
+        self.expects_company = True
+
+    def rows(self, work: Work) -> int:
+        """How much of a batch this is."""
+        if self.batching.max_rows == 1:
+            return 1
+        return len(next(iter(work.tensors.values())))
+
+    def key(self, work: Work) -> Hashable:
+        """What works have in common that may run together."""
+        if self.batching.max_rows == 1:
+            return None
+        if not self.rows(work):
+            return object()  # what holds no row may fail alone, and then has to
+        padding = self.batching.padding
+        shapes = {name: array.shape[1:] for name, array in work.tensors.items()}
+        if padding is not None:
+            for name in padding.values:
+                shapes[name] = _in_bucket(shapes[name], padding.axis - 1, padding.buckets)
+        return work.outputs, frozenset(shapes.items())
+
+    def next(self, groups: Iterable[Group]) -> Group:
+        """Whose turn it is: nobody is overtaken by who came later and has another key."""
+        return min(groups, key=lambda group: group.tickets[0].arrived)
+
+    def held_until(self, group: Group) -> float:
+        """When it has to run at the latest, on the monotonic clock."""
+        if len(group.tickets) > 1:
+            self.expects_company = True
+        if not self.expects_company or self.is_complete(group):
+            return 0.0
+        return group.tickets[0].arrived + self.batching.max_delay_ms / 1000
+
+    def is_complete(self, group: Group) -> bool:
+        """Whether it is not worth while to wait for more."""
+        enough = min(self.batching.preferred_rows, default=self.batching.max_rows)
+        return not 0 < group.rows < enough
+
+    def was_held(self, group: Group) -> None:
+        """Learn from a group that was held back to the end."""
+        if len(group.tickets) == 1:
+            self.expects_company = False
+
+    def limit(self, group: Group) -> int:
+        """The largest batch to form of it: of a preferred size where it is long enough."""
+        fitting = (rows for rows in self.batching.preferred_rows if rows <= group.rows)
+        return max(fitting, default=self.batching.max_rows)
+
+    def take(self, group: Group) -> list[Ticket]:
+        """Take the oldest tickets out of a group, without those whose callers have left."""
+        limit, rows, batch = self.limit(group), 0, list[Ticket]()
+        while group.tickets and not (batch and rows + group.tickets[0].rows > limit):
+            ticket = group.pop()
+            if not self.has_left(ticket):
+                batch.append(ticket)
+                rows += ticket.rows
+        return batch
+
+    def has_left(self, ticket: Ticket) -> bool:
+        """Whether nobody waits for the outcome any more."""
+        return ticket.caller.done()
+
+
+class BatchQueue:
+    """Tickets of one model on their way to its engine's threads, which take batches.
+
+    The thread whose turn it is forms a batch by itself: neither the event loop nor a thread
+    besides the instances takes part, and an arrival costs the event loop next to nothing.
+    """
+
+    def __init__(self, forming: Forming) -> None:
+        self.forming = forming
+        self._arrived: SimpleQueue[tuple[Hashable, Ticket] | None] = SimpleQueue()
+        self._turn = Lock()
+        self._groups: dict[Hashable, Group] = {}
+        self._closed = False
+        self._put = 0
+        self._taken = 0
+
+    @property
+    def depth(self) -> int:
+        """How many tickets wait."""
+        return self._put - self._taken
+
+    def put(self, work: Work, caller: Future[Computed]) -> None:
+        """Add work; called on the event loop."""
+        forming = self.forming
+        self._put += 1
+        self._arrived.put((forming.key(work), Ticket(work, caller, forming.rows(work))))
+
+    def close(self) -> None:
+        """Let the threads go once all is taken, and hold nothing back any more."""
+        self._arrived.put(None)
+
+    def take(self) -> list[Ticket]:
+        """Wait for a batch; empty when the queue is closed and all is taken."""
+        with self._turn:
+            while self._has_some():
+                group = self.forming.next(self._groups.values())
+                if self._closed or not self._more_came(group):
+                    batch = self._take(group)
+                    if batch:
+                        return batch
+            return []
+
+    def _has_some(self) -> bool:
+        while not self._groups and not self._closed:
+            self._admit(self._arrived.get())
+        while not self._arrived.empty():  # nobody else takes from it
+            self._admit(self._arrived.get())
+        return bool(self._groups)
+
+    def _admit(self, arrival: tuple[Hashable, Ticket] | None) -> None:
+        if arrival is None:
+            self._closed = True
+            return
+        key, ticket = arrival
+        self._groups.setdefault(key, Group()).add(ticket)
+
+    def _more_came(self, group: Group) -> bool:
+        """Wait for one more ticket while the group may be held back for company."""
+        seconds = self.forming.held_until(group) - monotonic()
+        if seconds <= 0:
+            return False
+        try:
+            self._admit(self._arrived.get(timeout=seconds))
+        except Empty:
+            self.forming.was_held(group)
+            return False
+        return True
+
+    def _take(self, group: Group) -> list[Ticket]:
+        before = len(group.tickets)
+        batch = self.forming.take(group)
+        self._taken += before - len(group.tickets)
+        if not group.tickets:
+            self._groups = {key: other for key, other in self._groups.items() if other is not group}
+        return batch
+
+
+def _in_bucket(shape: tuple[int, ...], axis: int, buckets: tuple[int, ...]) -> tuple[int, ...]:
+    """Replace the length by its bucket; none at all, or more than the last one, stays as it is."""
+    length = shape[axis]
+    place = bisect_left(buckets, length)
+    if not length or place == len(buckets):
+        return shape
+    return (*shape[:axis], buckets[place], *shape[axis + 1 :])

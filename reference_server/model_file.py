@@ -1,0 +1,119 @@
+"""`model.toml`, beside the versions of a model: how it is served, where that is not as it comes."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+from .errors import LoadError
+
+__all__ = ["Batching", "ModelFile", "Padding", "Steps", "read_model_file"]
+
+NAME = "model.toml"
+Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Function = Annotated[str, Meta(pattern=r"^[^/\\:]+\.py:[^\W\d]\w*$")]
+
+
+class Padding(Struct, frozen=True, forbid_unknown_fields=True):
+    """How works of different lengths come into one batch.
+
+    Attributes:
+        axis: along which they differ.
+        values: the inputs that are padded, and with what.
+        outputs: those that are cut back to the length of the caller's own inputs.
+        buckets: lengths up to the same bucket run together; beyond the last one only equal ones.
+    """
+
+    axis: Count
+    values: Annotated[dict[str, int | float], Meta(min_length=1)]
+    buckets: Annotated[tuple[Count, ...], Meta(min_length=1)]
+    outputs: tuple[str, ...] = ()
+
+
+class Batching(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model is batched that computes each row by itself.
+
+    Attributes:
+        max_rows: of a batch; work with more runs in parts.
+        max_delay_ms: how long a free engine holds work back for company.
+        preferred_rows: sizes at which a batch is not held back any longer.
+    """
+
+    max_rows: Count
+    max_delay_ms: Annotated[float, Meta(ge=0, le=60_000)] = 0.0
+    preferred_rows: tuple[Count, ...] = ()
+    padding: Padding | None = None
+
+
+class Steps(Struct, frozen=True, forbid_unknown_fields=True):
+    """Python functions around the model, each as `file.py:function`; empty: none."""
+
+    preprocess: Function | None = None
+    postprocess: Function | None = None
+
+
+class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """All of `model.toml`."""
+
+    batching: Batching | None = None
+    steps: Steps = Steps()
+
+
+_TABLES: Mapping[str, type[Struct]] = {
+    "$": ModelFile,
+    "$.batching": Batching,
+    "$.batching.padding": Padding,
+    "$.steps": Steps,
+}
+_COMPLAINT = re.compile(r"(?P<text>.*?)(?: - at `(?P<place>[^`]*)`)?")
+
+
+def read_model_file(folder: Path) -> ModelFile:
+    """Read a model's `model.toml`; one that is not there says nothing.
+
+    Raises:
+        LoadError: it is no TOML, or holds what is not expected.
+    """
+    path = folder / NAME
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = msgspec.convert(content, ModelFile)
+    except FileNotFoundError:
+        return ModelFile()
+    except msgspec.ValidationError as error:
+        raise LoadError(f"{path}: {_complaint(str(error))}") from error
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{path}: expected a TOML file: {error}") from error
+    _check_sizes(path, found.batching)
+    return found
+
+
+def _check_sizes(path: Path, batching: Batching | None) -> None:
+    if batching is None:
+        return
+    if any(rows > batching.max_rows for rows in batching.preferred_rows):
+        expected = f"expected sizes up to max_rows, which is {batching.max_rows}"
+        raise LoadError(f"{path}: batching.preferred_rows: {expected}")
+    buckets = batching.padding.buckets if batching.padding else ()
+    if list(buckets) != sorted(set(buckets)):
+        raise LoadError(f"{path}: batching.padding.buckets: expected rising lengths")
+
+
+def _complaint(text: str) -> str:
+    """Name the key first, and the keys that there are where one is unknown."""
+    match = _COMPLAINT.fullmatch(text)
+    place = (match and match["place"]) or "$"
+    said = match["text"] if match else text
+    if "unknown field" in said:
+        said += f"; expected {', '.join(_fields(_TABLES[place]))}"
+    key = place.removeprefix("$").removeprefix(".")
+    return f"{key}: {said}" if key else said
+
+
+def _fields(table: type[Struct]) -> list[str]:
+    fields: tuple[Any, ...] = structs.fields(table)
+    return [field.name for field in fields]
