@@ -110,6 +110,10 @@ class Metrics:
         series = (key, plane, code)
         self._requests[series] = self._requests.get(series, 0) + 1
 
+    def executed(self, name: str, version: str, rows: int) -> None:
+        """Count an execution of a model."""
+        self.models[name, version].batch_rows.observe(rows)
+
     def requests(self) -> Mapping[tuple[Key, str, str], int]:
         """Return the requests by model, plane and code."""
         return self._requests.copy()
