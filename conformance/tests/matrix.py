@@ -9,13 +9,15 @@ import io
 import os
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TextIO
 
 import pytest
 
 from servespec.target.defects import DefectSwitch
+from servespec.target.instance import DEFECTS
 from servespec.verdicts.catalogue import CATALOGUE
 from servespec.verdicts.profile import PROFILES
 from servespec.verdicts.result import CheckResult
@@ -48,10 +50,15 @@ class Violation:
 
 
 class Recorder:
-    """Takes the results from the judge, in place of a report."""
+    """Takes the results from the judge, in place of a report; `tell` hears of each test's end."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[], None]) -> None:
         self.results: list[CheckResult] = []
+        self._tell = tell
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Shows that it goes on."""
+        self._tell()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
@@ -74,10 +81,10 @@ def main() -> int:
         runs = chosen(switch.breaks, given.defect, given.profile)
         for number, run in enumerate(runs, 1):
             start = time.monotonic()
+            _say(f"[{number}/{len(runs)}] {run.defect:45} ", end="")
             violations = judge(server, switch, run)
             found += violations
-            seconds = time.monotonic() - start
-            _say(f"[{number}/{len(runs)}] {run.defect:45} {seconds:5.1f} s  {_word(violations)}")
+            _say(f" {time.monotonic() - start:5.1f} s  {_word(violations)}")
     for violation in found:
         _say(f"{violation.defect}: {violation.check}: {violation.sentence}")
     minutes = (time.monotonic() - began) / 60
@@ -100,8 +107,10 @@ def chosen(
 
 
 def judge(server: Defective, switch: DefectSwitch, run: Run) -> list[Violation]:
-    """Judges the server with the run's defect on."""
-    switch.set(*({run.defect} - {SOUND}))
+    """Judges the server with the run's defect on, in those too that checks have to themselves."""
+    defects = {run.defect} - {SOUND}
+    switch.set(*defects)
+    os.environ[DEFECTS] = ",".join(defects)  # which they inherit
     results: dict[str, list[CheckResult]] = {}
     for result in _results(server, run.profiles):
         results.setdefault(result.check, []).append(result)
@@ -120,7 +129,7 @@ def mistake(results: Sequence[CheckResult], broken: frozenset[str]) -> str:
 
 def _results(server: Defective, profiles: frozenset[str]) -> Sequence[CheckResult]:
     """One pytest run in this process: what the first has imported serves all."""
-    recorder = Recorder()
+    recorder = Recorder(partial(_say, ".", end="", file=sys.stdout))
     asked = {str(w.file) for w in written_checks() if _profile(w.check.requirement) in profiles}
     options = ["-c", os.devnull, f"--rootdir={os.getcwd()}", "--tb=no", "--import-mode=importlib"]
     options += ["-p", "servespec.plugin", "-p", "no:cacheprovider", "-p", "no:warnings"]
@@ -147,9 +156,10 @@ def _word(violations: Sequence[Violation]) -> str:
     return f"VIOLATED by {', '.join(v.check for v in violations)}" if violations else "ok"
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def _say(text: str, end: str = "\n", file: TextIO | None = None) -> None:
+    file = file or sys.stdout
+    file.write(f"{text}{end}")
+    file.flush()
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ from .procfs import Process
 from .sections import Chaos, Ports
 from .target import Target
 
-__all__ = ["Exit", "Instance", "Instances"]
+__all__ = ["DEFECTS", "Exit", "Instance", "Instances"]
 
 HARM_SECONDS = 30.0
 DEFECTS = "SERVESPEC_DEFECTS"
+"""The environment variable with the defects that our server has from its start on."""
 
 
 @dataclass(frozen=True, slots=True)
