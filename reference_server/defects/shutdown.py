@@ -4,7 +4,7 @@ from ..lifecycle import Leaving, Lifecycle
 from .registry import lifecycle_defect
 
 
-@lifecycle_defect("shutdown-at-once", breaks=["K8S-TERM-003"])
+@lifecycle_defect("shutdown-at-once", breaks=[])
 class ShutdownAtOnce(Lifecycle):
     """Refuses new work from the signal on."""
 
@@ -12,7 +12,7 @@ class ShutdownAtOnce(Lifecycle):
         """Forgets that others learn late of its end."""
 
 
-@lifecycle_defect("work-in-flight-given-up", breaks=["K8S-TERM-002"])
+@lifecycle_defect("work-in-flight-given-up", breaks=[])
 class WorkInFlightGivenUp(Lifecycle):
     """Answers with an error what it could finish."""
 
