@@ -67,7 +67,7 @@ def answers_rest(url: str, path: str, headers: Mapping[str, str], tls: Tls | Non
         answer = httpx.get(
             url.rstrip("/") + path,
             headers=dict(headers),
-            verify=tls.context() if tls else True,
+            verify=tls.context() if tls else url.startswith("https:"),  # else not worth 20 ms
             timeout=SECONDS,
             trust_env=False,
         )
