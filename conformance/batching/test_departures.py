@@ -23,7 +23,7 @@ SETTLE = 0.1
 """Seconds after which the server has read what was sent, and has begun to execute."""
 PATIENCE = 10.0
 """Seconds in which the others must be answered: more than 8 executions one after the other."""
-ELEMENTS = 750_000
+ELEMENTS = 600_000
 """Two outputs of them, in JSON, are more than the 4 MiB that a system keeps for a slow reader."""
 TICKS = 200_000
 """Executions since the load of `witness` among which one is found again."""
@@ -111,11 +111,9 @@ def test_who_hangs_up_on_the_answer_takes_nobody_along(target: Target) -> None:
         assert leaver.begins(PATIENCE), f"no answer begins within {PATIENCE:g} s"
         leaver.abandon()  # which is a reset, as bytes are left unread
         for number, other in enumerate(others, 1):
-            answer = other.read(PATIENCE).must_succeed()
-            for output in ("sum", "difference"):
-                came = answer.array(output)
-                right = came.shape == (1, ELEMENTS) and bool((came == number).all())
-                assert right, f"beside a client who hung up the {output} of {number} and 0 is wrong"
+            sums = other.read(PATIENCE).must_succeed().values("sum")
+            right = sums == [number] * ELEMENTS
+            assert right, f"beside a client who hung up, {number} and 0 are summed up wrongly"
     _large(1).ask(target).must_succeed()
 
 
