@@ -19,6 +19,8 @@ KEYS = {written.check.key for written in WRITTEN}
 FILES = sorted({written.file for written in WRITTEN})
 SETTLED = ("oip-rest", "oip-grpc", "http", "grpc-health", "binary")
 """The profiles whose every demand is judged in this release."""
+BREAK_NOTHING = {"engine-dies", "engine-hangs", "shutdown-at-once", "work-in-flight-given-up"}
+"""Defects that no check is held to: harm for experiments, and what no check looks at yet."""
 
 
 def test_a_check_has_a_key_of_its_own() -> None:
@@ -73,4 +75,4 @@ def test_a_defect_breaks_checks_that_there_are() -> None:
 
     unknown = {name: set(ids) - KEYS - JUDGED for name, ids in breaks.items()}
     assert {name: ids for name, ids in unknown.items() if ids} == {}
-    assert all(breaks.values())
+    assert {name for name, ids in breaks.items() if not ids} == BREAK_NOTHING
