@@ -91,6 +91,7 @@ class Exposition:
     def _families(self) -> Iterator[_Family]:
         yield self._requests()
         yield self._in_flight()
+        yield self._queue_depth()
         yield self._states()
         models = self._metrics.models
         for name, text in _TIMES.items():
@@ -113,13 +114,23 @@ class Exposition:
         models = self._metrics.models
         return _Family(metric, tuple(models), [model.in_flight for model in models.values()])
 
+    def _queue_depth(self) -> _Family:
+        metric = GaugeMetricFamily(
+            "inference_queue_depth", "Inferences that wait for the engine.", labels=_MODEL
+        )
+        depths = {
+            (entry.name, entry.version): entry.model.queue_depth() if entry.model else 0
+            for entry in self._repository.entries
+        }
+        return _Family(metric, tuple(depths), tuple(depths.values()))
+
     def _states(self) -> _Family:
         metric = GaugeMetricFamily(
             "model_state", "1 for the state that the model is in.", labels=(*_MODEL, "state")
         )
         found = [
-            ((entry.name, entry.version, state.name.lower()), float(entry.state is state))
-            for entry in self._repository.entries
+            ((*model, state.name.lower()), float(state is current))
+            for model, current in self._repository.health().items()
             for state in State
         ]
         return _Family(metric, tuple(name for name, _ in found), [value for _, value in found])

@@ -334,7 +334,6 @@ def _date_line(second: int) -> bytes:
     return f"Date: {formatdate(second, usegmt=True)}\r\n".encode()
 
 
-@lru_cache(maxsize=1024)
 def header_lines(headers: tuple[tuple[str, str], ...]) -> bytes:
     """Header fields as bytes; refuses a value that would end the line."""
     for name, value in headers:

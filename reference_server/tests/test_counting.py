@@ -146,3 +146,16 @@ def test_metrics_are_served_in_either_format(served: Served, method: str) -> Non
     )
     assert modern.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert bool(modern.text) is (method == "GET")
+
+
+def test_what_waits_and_what_is_in_flight_is_shown_while_it_lasts(served: Served) -> None:
+    def gauges() -> list[float]:
+        page = served.rest.get("/metrics").text
+        names = ("inference_in_flight", "inference_queue_depth")
+        slow = 'model="slow",version="1"'
+        return [float(page.partition(f"\n{name}{{{slow}}} ")[2].split()[0]) for name in names]
+
+    with served.slow(turns=2_000) as first, served.slow(turns=1) as second:
+        assert gauges() == [2, 1]
+        assert first.getresponse().status == second.getresponse().status == 200
+    assert gauges() == [0, 0]
