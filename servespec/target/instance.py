@@ -122,9 +122,7 @@ class Instance:
         Raises:
             Untestable: the file does not say it, or what it says does not work.
         """
-        command = {"kill": self._chaos.kill, "hang": self._chaos.hang, "mend": self._chaos.mend}[
-            how
-        ]
+        command: tuple[str, ...] = getattr(self._chaos, how)
         if not command:
             raise Untestable(f"the target file has no command [chaos] {how}")
         try:
