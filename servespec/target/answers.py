@@ -10,7 +10,7 @@ from .exchange import Exchange, Headers, Request
 
 __all__ = ["AnswerReader", "Incoming", "uncoded"]
 
-_STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d{3})(?: .*)?")
+_STATUS_LINE = re.compile(rb"(HTTP/\d\.\d) (\d{3})(?: .*)?")
 _BODILESS = frozenset({204, 304})
 _LONGEST_LINE = 1 << 16
 
@@ -73,6 +73,7 @@ class AnswerReader:
 
     Attributes:
         started: from when its time counts, by `time.monotonic`; at first, since it was made.
+        persistent: whether the target will keep the connection, once the answer is complete.
     """
 
     def __init__(self, incoming: Incoming, request: Request, *, head: bool = False) -> None:
@@ -80,6 +81,7 @@ class AnswerReader:
         self._request = request
         self._begun = incoming.taken
         self.started = time.monotonic()
+        self.persistent = False
         self._steps = self._answer(head)
 
     def advance(self) -> Exchange | None:
@@ -111,10 +113,11 @@ class AnswerReader:
         match = _STATUS_LINE.fullmatch(line)
         if match is None:
             raise _NoAnswer(f"{line[:80]!r} came, not an HTTP status line")
-        status, headers = int(match[1]), []
+        status, headers = int(match[2]), []
         while line := (yield from self._line()):
             name, _, value = line.decode("latin-1").partition(":")
             headers.append((name, value.strip()))
+        self.persistent = _persistent(match[1], headers)
         coded = b"" if head else (yield from self._body(status, headers))
         return status, tuple(headers), coded
 
@@ -160,6 +163,13 @@ class AnswerReader:
         if self._in.closed and (self._in.reset or not at_end):
             how = "reset" if self._in.reset else "closed"
             raise _NoAnswer(f"the target {how} the connection without an answer")
+
+
+def _persistent(version: bytes, headers: list[tuple[str, str]]) -> bool:
+    """RFC 9112, 9.3."""
+    values = (value.lower() for name, value in headers if name.lower() == "connection")
+    options = {option.strip() for value in values for option in value.split(",")}
+    return "close" not in options and (version >= b"HTTP/1.1" or "keep-alive" in options)
 
 
 def _number(text: str, base: int) -> int:

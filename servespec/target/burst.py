@@ -10,10 +10,10 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .answers import AnswerReader, Incoming
-from .exchange import Exchange, Request, RequestBytes
+from .exchange import Exchange, RequestBytes
 from .outcomes import Invalid
 from .rest import RestPlane
 
@@ -54,12 +54,11 @@ class Pending:
 
     def __init__(self, plane: RestPlane, message: bytes) -> None:
         self._plane = plane
-        self._names = message.names if isinstance(message, RequestBytes) else {}
-        self._request = _request(plane, message)
+        self._message = RequestBytes.of(message, plane.origin)
         self._socket: socket.socket | None = None
         self._unsent = memoryview(message)
         self._in = Incoming()
-        self._reader = AnswerReader(self._in, self._request)
+        self._reader = AnswerReader(self._in, self._message.request)
         self.exchange: Exchange | None = None
         self.sent = self.done = 0.0
 
@@ -104,10 +103,17 @@ class Pending:
 
     def begins(self, timeout: float) -> bool:
         """Whether the first byte of the answer comes in time. It is not read."""
+        deadline = time.monotonic() + timeout
         with selectors.DefaultSelector() as selector:
-            if self._socket is not None:
-                selector.register(self._socket, selectors.EVENT_READ)
-            return bool(selector.select(timeout))
+            self.register(selector)
+            while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+                for key, ready in selector.select(left):
+                    if ready & selectors.EVENT_READ:
+                        return True
+                    self._push()
+                    selector.unregister(key.fileobj)
+                    self.register(selector)
+        return False
 
     def abandon(self, *, reset: bool = False) -> None:
         """Leave without reading on, by a close in order or by a reset."""
@@ -118,7 +124,7 @@ class Pending:
         how = "reset" if reset else "closed"
         note = f"the client {how} the connection before the answer was complete"
         seconds = time.monotonic() - self.sent
-        self._end(Exchange(self._request, seconds=seconds, note=note))
+        self._end(Exchange(self._message.request, seconds=seconds, note=note))
         self._plane.journal.saw(self.ended)
 
     def give_up(self, why: str) -> None:
@@ -148,11 +154,11 @@ class Pending:
         exchange = self._reader.advance()
         while exchange is not None and 100 <= exchange.status < 200:  # interim
             started = self._reader.started
-            self._reader = AnswerReader(self._in, self._request)
+            self._reader = AnswerReader(self._in, self._message.request)
             self._reader.started = started
             exchange = self._reader.advance()
         if exchange is not None:
-            self._end(replace(exchange, names=self._names))
+            self._end(self._message.named(exchange))
 
     def _end(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -226,9 +232,3 @@ def _await(pending: Sequence[Pending], timeout: float) -> None:
                 key.data.register(selector)
     for one in pending:
         one.give_up(f"no answer within {timeout:g} s")
-
-
-def _request(plane: RestPlane, message: bytes) -> Request:
-    if isinstance(message, RequestBytes):
-        return message.request
-    return Request("", plane.origin, body=message)

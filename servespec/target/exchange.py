@@ -5,7 +5,7 @@ Names of outputs are the fixture's; an exchange knows what the target calls them
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import grpc
@@ -69,6 +69,15 @@ class RequestBytes(bytes):
         message.request = request
         message.names = names
         return message
+
+    @classmethod
+    def of(cls, data: bytes, url: str) -> Self:
+        """The same of bytes that were written by hand."""
+        return data if isinstance(data, cls) else cls(data, Request("", url, body=data), {})
+
+    def named(self, exchange: "Exchange") -> "Exchange":
+        """The answer, read by the fixture's names."""
+        return replace(exchange, names=self.names)
 
 
 @dataclass(frozen=True, slots=True)

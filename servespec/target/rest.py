@@ -51,7 +51,6 @@ class RestPlane:
         parts = urlsplit(url)
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._secure = parts.scheme == "https"
         host = f"[{self.host}]" if ":" in self.host else self.host
         self.authority = f"{host}:{self.port}"
         self.origin = f"{parts.scheme}://{self.authority}"
@@ -59,7 +58,7 @@ class RestPlane:
         self._hosted = hosted
         self.journal = journal
         self._headers = {**_basic(parts), **headers}
-        self._tls = tls
+        self._trust = tls
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -189,8 +188,8 @@ class RestPlane:
         """
         opened = socket.create_connection((self.host, self.port), timeout)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._secure:
-            return self._context.wrap_socket(opened, server_hostname=self.host)
+        if self.tls is not None:
+            return self.tls.wrap_socket(opened, server_hostname=self.host)
         return opened
 
     def head(self, method: str, path: str, *fields: str) -> bytes:
@@ -234,8 +233,9 @@ class RestPlane:
         )
 
     @cached_property
-    def _context(self) -> ssl.SSLContext:
-        return (self._tls or Tls()).context()
+    def tls(self) -> ssl.SSLContext | None:
+        """How TLS is spoken; None: it is not."""
+        return (self._trust or Tls()).context() if self.origin.startswith("https:") else None
 
     @cached_property
     def _pool(self) -> httpx.HTTPTransport:
@@ -243,7 +243,7 @@ class RestPlane:
 
     def _transport(self) -> httpx.HTTPTransport:
         return httpx.HTTPTransport(
-            verify=self._context if self._secure else False,
+            verify=self.tls or False,
             trust_env=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=_THREADS),
         )
