@@ -154,15 +154,26 @@ class BatchQueue:
         self._arrived.put(None)
 
     def take(self) -> list[Ticket]:
-        """Wait for a batch; empty when the queue is closed and all is taken."""
+        """Wait for a batch; empty when the queue is closed and all is taken.
+
+        If it raises, whatever is queued may be lost.
+        """
         with self._turn:
-            while self._has_some():
-                group = self.forming.next(self._groups.values())
-                if self._closed or not self._more_came(group):
-                    batch = self._take(group)
-                    if batch:
-                        return batch
-            return []
+            try:
+                return self._next_batch()
+            except BaseException:
+                self._groups.clear()  # it may be in disorder, and would raise again
+                self._taken = self._put - self._arrived.qsize()
+                raise
+
+    def _next_batch(self) -> list[Ticket]:
+        while self._has_some():
+            group = self.forming.next(self._groups.values())
+            if self._closed or not self._more_came(group):
+                batch = self._take(group)
+                if batch:
+                    return batch
+        return []
 
     def _has_some(self) -> bool:
         while not self._groups and not self._closed:

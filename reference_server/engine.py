@@ -176,8 +176,9 @@ class Engine:
         began = monotonic()
         instance.batch, instance.since = batch, began
         outcomes = self._execute([ticket.work for ticket in batch])
-        self._hand_back(self._settlements(batch, outcomes, began))
-        instance.batch, instance.since = (), None
+        settlements = [*self._settlements(batch, outcomes, began)]
+        instance.batch, instance.since = (), None  # before its callers know, and ask again
+        self._hand_back(settlements)
         return True
 
     def _settlements(

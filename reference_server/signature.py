@@ -160,7 +160,8 @@ def _variable(
 
 
 def _is_value(value: float, dtype: np.dtype) -> bool:
-    try:
-        return bool(np.array(value).astype(dtype) == value) or dtype.kind == "f"
-    except (OverflowError, ValueError):
-        return False
+    with np.errstate(all="ignore"):  # what is out of range shows in the result
+        cast = np.array(value).astype(dtype)
+    if dtype.kind == "f":
+        return bool(np.isfinite(cast)) or not np.isfinite(value)
+    return bool(cast == value)

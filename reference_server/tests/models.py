@@ -21,6 +21,8 @@ MODELS: Mapping[str, str] = {
     "versioned/2": "(float[N] x) => (float[N] y) { y = Identity(x) }",
     "versioned/10": "(float[N] x) => (float[N] y) { y = Neg(x) }",
     "picky/1": """(float[N] x, int64[1] shape) => (float[M] y) { y = Reshape(x, shape) }""",
+    "choosy/1": """(float[7] x, int64[2] shape) => (float[M, N] y) { y = Reshape(x, shape) }""",
+    "counts/1": "(int32[N, k] x) => (int32[N, k] y) { y = Identity(x) }",
     "slow/1": """(int64 turns) => (float[200, 200] y) {
         yes = Constant <value = bool {1}> ()
         size = Constant <value_ints = [200, 200]> ()
@@ -29,7 +31,7 @@ MODELS: Mapping[str, str] = {
             => (bool on, float[200, 200] b) { on = Identity(go)  b = MatMul(a, a) }>
     }""",
 }
-"""The graph of each `<model>/<version>`; "picky" raises when `shape` does not suit `x`.
+"""The graph of each `<model>/<version>`; "picky" and "choosy" raise when `shape` does not suit `x`.
 
 "slow" takes some 0.3 ms a turn.
 """
