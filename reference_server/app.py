@@ -69,6 +69,7 @@ async def serve(settings: Settings, signals: Signals) -> int:
             health.watch,
             settings.max_body_bytes,
             metrics=metrics,
+            until_end=calls.until_end,
             interceptors=behaviour.interceptors,
         ),
         calls,
@@ -109,6 +110,7 @@ def _loader(settings: Settings, metrics: Metrics, switch: "DefectSwitch | None")
         settings.instances,
         settings.stalled_seconds,
         settings.stuck_seconds,
+        settings.step_threads if settings.python_steps else None,
         metrics.executed,
         switch,
     )

@@ -1,6 +1,7 @@
 """The gRPC calls under way, so that the server's end leaves none of them without an answer."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from google.protobuf.message import Message
@@ -10,13 +11,16 @@ from .grpc import Answer, Context
 
 __all__ = ["Calls"]
 
+_OVER = object()
+
 
 class Calls:
-    """Knows the unary calls that wait for their answer. All is used on the event loop only."""
+    """Knows the calls that wait for an answer, or for their client. All is used on the event loop only."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Task[Any]] = set()
         self._abandoned = False
+        self._ending = asyncio.Event()
 
     def tracked(self, answer: Answer) -> Answer:
         """Return `answer`, so that its calls can be abandoned."""
@@ -35,6 +39,24 @@ class Calls:
                 self._waiting.discard(task)
 
         return track
+
+    async def until_end(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Yield what the client of a stream sends, until the server wants it to end."""
+        while True:
+            ending = asyncio.ensure_future(self._ending.wait())
+            upcoming = asyncio.ensure_future(anext(requests, _OVER))
+            await asyncio.wait((ending, upcoming), return_when=asyncio.FIRST_COMPLETED)
+            ending.cancel()
+            if not upcoming.done():
+                upcoming.cancel()
+                return
+            if upcoming.result() is _OVER:
+                return
+            yield upcoming.result()
+
+    def end_streams(self) -> None:
+        """Listen to no client of a stream any more."""
+        self._ending.set()
 
     def abandon(self) -> None:
         """Answer with an error all that wait."""

@@ -49,7 +49,7 @@ class Doors:
         grpc_port: the port of gRPC.
         http: REST.
         grpc: gRPC.
-        calls: the unary calls of `grpc`.
+        calls: those of `grpc`.
         probes: answers probes whatever happens to the main event loop.
         defects: only where misbehaviour can be switched on.
         end_engines: ends them within so many seconds.
@@ -90,6 +90,7 @@ class Doors:
     async def refuse(self) -> None:
         """Refuse what begins from now on: gRPC says GOAWAY, and takes no connection any more."""
         self.http.refuse()
+        self.calls.end_streams()
         self._grpc_ends = asyncio.create_task(self.grpc.stop(inf))
 
     async def settled(self) -> None:

@@ -34,6 +34,8 @@ Watch: TypeAlias = Callable[
     [health_pb2.HealthCheckRequest, Context], AsyncIterator[health_pb2.HealthCheckResponse]
 ]
 
+Cut: TypeAlias = Callable[[AsyncIterator[Any]], AsyncIterator[Any]]
+
 _TIMING: ContextVar[Timing] = ContextVar("timing")
 """Of the call that the current task serves."""
 
@@ -98,6 +100,7 @@ def new_server(
     max_message_bytes: int,
     *,
     metrics: Metrics,
+    until_end: Cut,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> Server:
     """Assemble a server that is not yet listening.
@@ -108,6 +111,7 @@ def new_server(
         watch: answers it again and again.
         max_message_bytes: a larger message fails with RESOURCE_EXHAUSTED before it is parsed.
         metrics: count the inferences.
+        until_end: ends what a stream hears of its client when the server drains.
         interceptors: see each call before its method is looked up.
     """
     options = (
@@ -124,10 +128,11 @@ def new_server(
         (
             grpc.method_handlers_generic_handler(proto.SERVICE, methods),
             grpc.method_handlers_generic_handler(_HEALTH, _health_methods(check, watch)),
+            grpc.method_handlers_generic_handler(
+                reflection.SERVICE_NAME, _reflection_methods(until_end)
+            ),
         )
     )
-    names = (proto.SERVICE, _HEALTH, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool=_reflected())
     return server
 
 
@@ -205,6 +210,23 @@ def _parsed(request_class: type[Request], message: bytes) -> Request:
         return request_class.FromString(message)
     except DecodeError as error:
         raise WireError(f"the message is no {request_class.DESCRIPTOR.name}") from error
+
+
+def _reflection_methods(until_end: Cut) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    """Describe the services; a client that says nothing more does not hold the server's end."""
+    names = (proto.SERVICE, _HEALTH, reflection.SERVICE_NAME)
+    servicer: Any = reflection.aio.ReflectionServicer(names, pool=_reflected())
+
+    async def describe(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        async for answer in servicer.ServerReflectionInfo(until_end(requests), context):
+            yield answer
+
+    handler = grpc.stream_stream_rpc_method_handler(
+        describe,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return {"ServerReflectionInfo": handler}
 
 
 def _reflected() -> Any:
