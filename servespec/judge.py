@@ -152,6 +152,8 @@ class Judge:
             verdict, sentence = Verdict.FAIL, f"the target is gone: {death}"
         if death or isinstance(error, TargetGone):
             self._restart(check.key)
+        elif check.kind == "may-kill" and verdict is Verdict.FAIL:
+            self.session.restart()  # it may live and be broken: the next check is not to pay for it
         kept = evidence[-1:] if verdict is Verdict.PASS else evidence
         return CheckResult(
             check.key,

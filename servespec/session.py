@@ -295,7 +295,7 @@ class Session:
         return None
 
     def restart(self) -> bool:
-        """Starts a dead target again for the next check; False where that cannot be done."""
+        """Starts the target again for the next check; False where that cannot be done."""
         if self.process is None:
             return False
         self.target.close()

@@ -32,7 +32,7 @@ def test_the_shape_fits_the_data(target: Target, count: int) -> None:
     exchange.must_be_client_error()
 
 
-@requirement("OIP-REST-INFER-026")
+@requirement("OIP-REST-INFER-026", kind="may-kill")
 @pytest.mark.parametrize(
     ("shape", "sent"),
     [

@@ -27,11 +27,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.path == "/break":
+            server.broken = True
         if self.path == "/hang":
             open("asked", "w").close()
             time.sleep(1000)
         body = b'{"name": "stand-in", "version": "1", "extensions": []}'
-        self.send_response(200 if self.path in ("/v2", "/v2/health/ready") else 404)
+        well = self.path in ("/v2", "/v2/health/ready") and not server.broken
+        self.send_response(200 if well else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -40,6 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+server.broken = False
 print(server.server_port, flush=True)
 server.serve_forever()
 """

@@ -45,6 +45,11 @@ KILLS = """
 def test_kills(target):
     target.rest.get("/die")
 """
+BREAKS = """
+@requirement("HTTP-010", kind="may-kill")
+def test_breaks(target):
+    target.rest.get("/break").must_succeed()
+"""
 SAFELY_KILLS = KILLS.replace(', kind="may-kill"', "")
 AFTERWARDS = PASSES.replace("HTTP-001", "HTTP-013").replace("test_passes", "test_afterwards")
 HANGS = """
@@ -101,6 +106,13 @@ def test_a_check_that_ends_well_is_a_pass(workplace: Workplace) -> None:
     judged = workplace.judge(PASSES)
 
     assert (judged.code, judged.checks["HTTP-001"].verdict) == (0, Verdict.PASS)
+
+
+def test_what_a_check_has_broken_is_not_the_next_ones_to_pay_for(workplace: Workplace) -> None:
+    judged = workplace.judge(BREAKS + AFTERWARDS)
+
+    assert judged.checks["HTTP-010"].verdict is Verdict.FAIL
+    assert judged.checks["HTTP-013"].verdict is Verdict.PASS
 
 
 def test_a_target_that_dies_of_an_optional_check_is_red_all_the_same(
