@@ -110,9 +110,9 @@ def _loader(settings: Settings, metrics: Metrics, switch: "DefectSwitch | None")
         settings.instances,
         settings.stalled_seconds,
         settings.stuck_seconds,
-        settings.step_threads if settings.python_steps else None,
         metrics.executed,
         switch,
+        settings.step_threads if settings.python_steps else None,
     )
 
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Thread
 from typing import Protocol, TypeAlias
 
@@ -15,13 +16,15 @@ from servespec.wire.messages import TensorMetadata
 
 from .batching import BatchQueue, Forming
 from .engine import Engine
-from .errors import ComputeFailed, LoadError, ServingError, StartupError
+from .errors import ComputeFailed, InvalidRequest, LoadError, ServingError, StartupError
 from .merging import Merger
-from .model_file import Batching, ModelFile, read_model_file
-from .pipeline import Execute
+from .model_file import Batching, read_model_file
+from .pipeline import Execute, Stage
 from .repository import Entry, Model, Repository, State
 from .session import Session, open_session
 from .signature import Signature, Work, batched
+from .steps import Function, Step, SteppedStage, load_function
+from .workers import Workers
 
 __all__ = ["EngineDefects", "Loader"]
 
@@ -44,6 +47,30 @@ class EngineDefects(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a model's files hold."""
+
+    batching: Batching | None
+    session: Session
+    preprocess: Function | None
+    postprocess: Function | None
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether Python runs around the engine."""
+        return self.preprocess is not None or self.postprocess is not None
+
+    def around(self, name: str, stage: Stage, threads: Workers) -> Stage:
+        """Put the model's steps around its engine, where it has any."""
+        if not self.has_steps:
+            return stage
+        signature, before, behind = self.session.signature, self.preprocess, self.postprocess
+        preprocess = before and Step("preprocess", name, before, signature.inputs)
+        postprocess = behind and Step("postprocess", name, behind, signature.outputs)
+        return SteppedStage(signature, preprocess, postprocess, threads, stage).compute
+
+
+@dataclass(frozen=True, slots=True)
 class Loader:
     """Loads models, one after the other, off the event loop.
 
@@ -56,6 +83,7 @@ class Loader:
         stuck_seconds: how long a batch may run before its engine counts as stuck.
         executed: hears of each execution.
         defects: put around the engines; None where there can be none.
+        step_threads: of each model's Python steps; None where none may be run.
     """
 
     providers: Sequence[str]
@@ -66,6 +94,7 @@ class Loader:
     stuck_seconds: float
     executed: Executed | None = None
     defects: EngineDefects | None = None
+    step_threads: int | None = None
 
     async def load(self, repository: Repository) -> bool:
         """Load and warm up every model; return whether all of them can be asked.
@@ -85,9 +114,9 @@ class Loader:
         return all(entry.loaded is State.READY for entry in repository.entries)
 
     async def _loaded(self, entry: Entry) -> Model:
-        settings, session = await self._opened(entry)
-        self._check_provider(entry, session)
-        model = self._model(entry, session, settings)
+        opened = await self._opened(entry)
+        self._check_provider(entry, opened.session)
+        model = self._model(entry, opened)
         try:
             await _warm_up(model)
         except BaseException:
@@ -95,9 +124,9 @@ class Loader:
             raise
         return model
 
-    async def _opened(self, entry: Entry) -> tuple[ModelFile, Session]:
+    async def _opened(self, entry: Entry) -> "_Opened":
         """Open in a thread that does not hold up an exit: a large model takes minutes."""
-        opened = Future[tuple[ModelFile, Session]]()
+        opened = Future[_Opened]()
         opened.set_running_or_notify_cancel()  # who awaits it may leave, the thread goes on
 
         def run() -> None:
@@ -109,12 +138,22 @@ class Loader:
         Thread(target=run, daemon=True).start()
         return await asyncio.wrap_future(opened)
 
-    def _open(self, entry: Entry) -> tuple[ModelFile, Session]:
-        settings = read_model_file(entry.path.parent.parent)
+    def _open(self, entry: Entry) -> "_Opened":
+        folder = entry.path.parent.parent
+        settings = read_model_file(folder)
+        preprocess = self._function(folder, settings.steps.preprocess)
+        postprocess = self._function(folder, settings.steps.postprocess)
         session = open_session(entry.path, self.providers, self.intra_op_threads)
         if settings.batching is not None:
             session = replace(session, signature=batched(session.signature, settings.batching))
-        return settings, session
+        return _Opened(settings.batching, session, preprocess, postprocess)
+
+    def _function(self, folder: Path, place: str | None) -> Function | None:
+        if place is None:
+            return None
+        if self.step_threads is None:
+            raise LoadError(f"steps: {place}: expected the server's flag --python-steps")
+        return load_function(folder, place)
 
     def _check_provider(self, entry: Entry, session: Session) -> None:
         got, wanted = session.providers[0], self.providers[0]
@@ -125,23 +164,28 @@ class Loader:
             raise StartupError(f"--strict-providers: {found}")
         _LOG.warning("%s", found)
 
-    def _model(self, entry: Entry, session: Session, settings: ModelFile) -> Model:
-        engine = self._engine(entry, session, settings.batching)
+    def _model(self, entry: Entry, opened: "_Opened") -> Model:
+        session = opened.session
+        engine = self._engine(entry, session, opened.batching)
         engine.start()
+        threads = Workers(self.step_threads or 0 if opened.has_steps else 0)
+        threads.start()
 
         def abort() -> None:
             engine.abort()  # first: its callers hear of the end, not of a run that was terminated
             session.terminate()
+            threads.stop()
 
         def close(limit: float) -> None:
             session.terminate()
             engine.stop(limit)
+            threads.stop()
 
         return Model(
             entry.name,
             entry.version,
             session.signature,
-            engine.compute,
+            opened.around(f"{entry.name!r} version {entry.version!r}", engine.compute, threads),
             lambda: engine.state(self.stalled_seconds, self.stuck_seconds),
             lambda: engine.queue_depth,
             abort,
@@ -170,14 +214,14 @@ class Loader:
 async def _warm_up(model: Model) -> None:
     """Compute once, as for a caller: the first run of a session takes longer than all others.
 
-    A model that raises has run all the same: it does not like these values.
+    A model that raises has run all the same: it, or a step of it, does not like these values.
     """
     try:
         await model.compute(_sample(model.signature, 0))
-    except ComputeFailed:
+    except (ComputeFailed, InvalidRequest):
         try:
             await model.compute(_sample(model.signature, 1))
-        except ComputeFailed:
+        except (ComputeFailed, InvalidRequest):
             _LOG.warning("model %s version %s: the warm-up failed", model.name, model.version)
 
 

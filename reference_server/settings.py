@@ -24,6 +24,8 @@ class Settings:
     strict_providers: bool
     intra_op_threads: int
     instances: int
+    python_steps: bool
+    step_threads: int
     max_body_bytes: int
     stalled_seconds: float
     stuck_seconds: float
@@ -75,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
         help="only with --providers cuda: exit instead of running a model on the CPU")  # fmt: skip
     add("--intra-op-threads", type=_count, default=1, metavar="N", help="threads of one inference")
     add("--instances", type=_count, default=1, metavar="N", help="inferences at once, by model")
+    add("--python-steps", action="store_true",
+        help="run the Python files that models name in model.toml")  # fmt: skip
+    add("--step-threads", type=_count, default=8, metavar="N",
+        help="steps at once, by model")  # fmt: skip
     add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",
         help="the largest request, on either plane")  # fmt: skip
     add("--stalled-seconds", type=_seconds, default=10.0, metavar="S",

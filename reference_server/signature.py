@@ -11,7 +11,7 @@ from servespec.wire.messages import InferRequest, Tensor, TensorMetadata
 from .errors import InvalidRequest, LoadError
 from .model_file import Batching, Padding
 
-__all__ = ["SharedDimension", "Signature", "Work", "batched"]
+__all__ = ["SharedDimension", "Signature", "Work", "batched", "fits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,17 @@ class Signature:
         if len(tensors) != len(self.inputs):
             missing = next(name for name in self.inputs if name not in tensors)
             raise InvalidRequest(f"input {missing!r} is missing")
+        self.check_shared(tensors)
+        return Work(tensors, self._requested(request))
+
+    def check_shared(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Hold several inputs to the dimensions that they have in common.
+
+        Raises:
+            InvalidRequest: names the dimension, and what was found.
+        """
         for dimension in self.shared:
             _must_agree(dimension, tensors)
-        return Work(tensors, self._requested(request))
 
     def _fitting(self, tensor: Tensor) -> np.ndarray:
         expected = self.inputs.get(tensor.name)
@@ -72,7 +80,7 @@ class Signature:
             raise InvalidRequest(
                 f"input {tensor.name!r}: datatype {tensor.datatype}; expected {expected.datatype}"
             )
-        if not _fits(tensor.array.shape, expected.shape):
+        if not fits(tensor.array.shape, expected.shape):
             raise InvalidRequest(
                 f"input {tensor.name!r}: shape {list(tensor.array.shape)}; "
                 f"expected {list(expected.shape)}"
@@ -91,7 +99,8 @@ class Signature:
         return names
 
 
-def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+def fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Whether an array's shape is one of those that a signature's shape stands for."""
     if len(shape) != len(expected):
         return False
     return all(wanted in (-1, size) for size, wanted in zip(shape, expected, strict=True))

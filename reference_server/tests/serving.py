@@ -51,13 +51,13 @@ class Served:
     @contextlib.contextmanager
     def slow(self, turns: int) -> Iterator[HTTPConnection]:
         """Ask the slow model; in the block the server has the request, and may be at work."""
-        with self._post("slow", tensor("turns", [], [turns], "INT64")) as asked:
+        with self.post("slow", tensor("turns", [], [turns], "INT64")) as asked:
             # Asked later, on a connection that was opened later, and of another engine.
-            with self._post("echo", tensor("x", [1, 1], [1.0])) as quick:
+            with self.post("echo", tensor("x", [1, 1], [1.0])) as quick:
                 assert quick.getresponse().status == 200
             yield asked
 
-    def _post(self, model: str, sent: dict[str, Any]) -> "contextlib.closing[HTTPConnection]":
+    def post(self, model: str, sent: dict[str, Any]) -> "contextlib.closing[HTTPConnection]":
         """Send an inference on a connection of its own, without waiting for the answer."""
         connection = HTTPConnection(self.doors["http"], timeout=SECONDS)
         body = json.dumps({"inputs": [sent]})
