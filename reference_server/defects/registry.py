@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -23,12 +23,15 @@ __all__ = [
     "EngineDefect",
     "GrpcDefect",
     "GrpcRoute",
+    "GrpcStreamDefect",
     "RestDefect",
     "Running",
+    "Stream",
     "batching_defect",
     "engine_defect",
     "grpc_defect",
     "grpc_route_defect",
+    "grpc_stream_defect",
     "http_defect",
     "known_defects",
     "lifecycle_defect",
@@ -41,6 +44,8 @@ Behaviour = Callable[[Message, Context], Awaitable[Message]]
 RestDefect = Callable[[HttpRequest, Handler], Awaitable[HttpResponse]]
 GrpcDefect = Callable[[str, Message, Context, Behaviour], Awaitable[Message]]
 GrpcRoute = Callable[[str], bool]
+Stream = Callable[[Message, Context], AsyncIterator[Message]]
+GrpcStreamDefect = Callable[[Message, Context, Stream], AsyncIterator[Message]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +75,15 @@ class Defect:
     """One misbehaviour: with it on, of its profile's requirements exactly `breaks` fail.
 
     One of the fields after `breaks` is set: it wraps the REST handler, wraps each unary gRPC
-    method, says which gRPC methods are served, wraps the execution of batches, or is a class with
-    one method overridden.
+    method or each that streams its answers, says which gRPC methods are served, wraps the execution
+    of batches, or is a class with one method overridden.
     """
 
     name: str
     breaks: tuple[str, ...]
     rest: RestDefect | None = None
     grpc: GrpcDefect | None = None
+    grpc_stream: GrpcStreamDefect | None = None
     grpc_route: GrpcRoute | None = None
     engine: EngineDefect | None = None
     batching: type[Forming] | None = None
@@ -115,6 +121,21 @@ def grpc_defect(name: str, *, breaks: Sequence[str]) -> Callable[[GrpcDefect], G
 
     def register(defect: GrpcDefect) -> GrpcDefect:
         _register(Defect(name, tuple(breaks), grpc=defect))
+        return defect
+
+    return register
+
+
+def grpc_stream_defect(
+    name: str, *, breaks: Sequence[str]
+) -> Callable[[GrpcStreamDefect], GrpcStreamDefect]:
+    """Register `async (request, context, answers)`, which yields messages.
+
+    The sound ones are `answers(request, context)`.
+    """
+
+    def register(defect: GrpcStreamDefect) -> GrpcStreamDefect:
+        _register(Defect(name, tuple(breaks), grpc_stream=defect))
         return defect
 
     return register

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from threading import Event
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -31,6 +31,7 @@ from .registry import (
     Defect,
     EngineDefect,
     GrpcDefect,
+    GrpcStreamDefect,
     RestDefect,
     Running,
     known_defects,
@@ -144,7 +145,11 @@ class DefectSwitch(grpc.aio.ServerInterceptor):
         for defect in self.active:
             if defect.grpc_route is not None and not defect.grpc_route(details.method):
                 return None
-        return await continuation(details)
+        handler = await continuation(details)
+        for defect in self.active:
+            if defect.grpc_stream is not None and handler and handler.unary_stream:
+                handler = _behind_stream(defect.grpc_stream, handler)
+        return handler
 
     def protocol(
         self, handler: Handler, limits: HttpLimits, connections: Connections
@@ -205,6 +210,15 @@ def _names(body: bytes) -> Sequence[str]:
 
 def _behind_rest(defect: RestDefect, answer: Handler) -> Handler:
     return lambda request: defect(request, answer)
+
+
+def _behind_stream(defect: GrpcStreamDefect, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    def defective(request: Message, context: Context) -> AsyncIterator[Message]:
+        return defect(request, context, handler.unary_stream)
+
+    return grpc.unary_stream_rpc_method_handler(
+        defective, handler.request_deserializer, handler.response_serializer
+    )
 
 
 def _behind_grpc(defect: GrpcDefect, method: str, answer: Behaviour) -> Behaviour:

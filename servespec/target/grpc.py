@@ -70,15 +70,18 @@ class GrpcPlane:
         self.address = address
         self._hosted = hosted
         self._journal = journal
-        self._metadata = tuple((name.lower(), value) for name, value in headers.items())
+        given = {name.lower(): value for name, value in headers.items()}
+        agent = given.pop("user-agent", None)  # not metadata: the channel says it
+        self._options = (*_OPTIONS, *([("grpc.primary_user_agent", agent)] if agent else ()))
+        self._metadata = tuple(given.items())
         self._tls = tls
 
     @cached_property
     def channel(self) -> grpc.Channel:
         """The channel, for calls that none of the methods here can make."""
         if self._tls is None:
-            return grpc.insecure_channel(self.address, _OPTIONS)
-        return grpc.secure_channel(self.address, _credentials(self._tls), _OPTIONS)
+            return grpc.insecure_channel(self.address, self._options)
+        return grpc.secure_channel(self.address, _credentials(self._tls), self._options)
 
     def close(self) -> None:
         """Close the channel."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FixtureBinding", "Target", "Tls"]
 
+_KUBELET = "kube-probe/1.34"
+
 
 class Target:
     """One server to be judged, over whichever planes it serves.
@@ -184,12 +186,12 @@ class Target:
         other.check, other.variants = self.check, self.variants
         return other
 
-    def anonymous(self) -> "Target":
-        """The same server, asked by somebody who has no credentials; to be closed."""
+    def as_kubelet(self) -> "Target":
+        """The same server, asked by a kubelet, which has no credentials; to be closed."""
         other = self.beside(
             Addresses(self._rest_url, self._grpc_address, self._probes.url, self.metrics.url)
         )
-        other._headers = {}
+        other._headers = {"User-Agent": _KUBELET}
         return other
 
     def close(self) -> None:

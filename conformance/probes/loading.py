@@ -1,0 +1,64 @@
+"""What a starting server is asked about the models that load slowly, or not at all."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from servespec.target.exchange import Exchange
+from servespec.target.instance import Instance
+from servespec.target.outcomes import TargetGone
+
+from ..strategies import SCALAR, request
+from .kubelet import polled
+
+__all__ = ["START_SECONDS", "answers_until_settled", "identity", "must_name", "says_false"]
+
+START_SECONDS = 120.0
+"""Harness: how long a start may take before it is given up."""
+
+SETTLED_SECONDS = 2.0
+"""Harness: how long after its first answer a server may still come to its senses, or lie."""
+
+SILENT_SECONDS = 30.0
+"""Harness: how long a server whose only model is broken may answer nothing and not exit."""
+
+
+def identity(instance: Instance, model: str) -> Exchange:
+    """The smallest inference on a model that gives back what it is given."""
+    return instance.target.rest.infer(model, request(SCALAR))
+
+
+def says_false(exchange: Exchange) -> bool:
+    """Whether an answer about health is false: by its body, or by any status but 200."""
+    if exchange.failure is not None:
+        return False
+    if exchange.status != 200:
+        return True
+    try:
+        body = exchange.json()
+    except AssertionError:  # no JSON: an empty body is true
+        return False
+    return isinstance(body, dict) and body.get("ready", body.get("live")) is False
+
+
+def answers_until_settled(instance: Instance, ask: Callable[[], Exchange]) -> Iterator[Exchange]:
+    """What is answered from the start until 2 s after the first answer, or until the exit."""
+    deadline = instance.started + SILENT_SECONDS
+    heard = False
+    try:
+        for exchange in polled(ask, SILENT_SECONDS):
+            if exchange.failure is None:
+                if not heard:
+                    heard, deadline = True, time.monotonic() + SETTLED_SECONDS
+                yield exchange
+            if time.monotonic() > deadline:
+                return
+    except TargetGone:
+        return
+
+
+def must_name(exchange: Exchange, model: str) -> None:
+    """FAIL unless the refusal is 503, or a client error that names the model."""
+    status = exchange.must_answer_at_all().status
+    assert status == 503 or 400 <= status < 500, f"{exchange.asked}: answered {status}"
+    named = status == 503 or model in exchange.body.decode(errors="replace")
+    assert named, f"{exchange.asked}: the answer {status} does not name the model {model}"

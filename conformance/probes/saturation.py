@@ -1,0 +1,69 @@
+"""More work than the engine can take, while somebody looks."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
+from typing import TypeVar
+
+from servespec.target.outcomes import Invalid
+from servespec.target.target import Target
+
+from ..strategies import request, tensor
+from .kubelet import POLL_SECONDS
+
+__all__ = ["while_saturated"]
+
+LONG_SECONDS = 1.5
+"""Harness: longer than a probe may take, so that a probe that waits for an inference is seen."""
+
+SHORT_SECONDS = 0.05
+CALIBRATION = 200
+ANSWER_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+def while_saturated(target: Target, ask: Callable[[], T]) -> list[T]:
+    """What is answered every 10 ms while callers wait for the engine, for some 3 s.
+
+    One of them asks twice for the longest inference, the others for short ones until it has its
+    answers. How many they are is what the target claims to bear, 16 unless it says.
+
+    Raises:
+        Invalid: the longest inference was answered too soon to saturate anything.
+    """
+    iteration = min(_spin(target, CALIBRATION) for _ in range(3)) / CALIBRATION
+    callers = int(target.claim("overload", "concurrency", 16))
+    over = threading.Event()
+
+    def ask_long() -> float:
+        try:
+            return min(_spin(target, LONG_SECONDS / iteration) for _ in range(2))
+        finally:
+            over.set()
+
+    def ask_short() -> None:
+        while not over.is_set():
+            _spin(target, SHORT_SECONDS / iteration)
+
+    with ThreadPoolExecutor(callers) as threads:
+        longest = threads.submit(ask_long)
+        others = [threads.submit(ask_short) for _ in range(callers - 1)]
+        answers = []
+        while not over.is_set():
+            answers.append(ask())
+            sleep(POLL_SECONDS)
+    for other in others:
+        other.result()
+    if longest.result() < LONG_SECONDS / 2:
+        raise Invalid("the longest inference was answered too soon to saturate the server")
+    return answers
+
+
+def _spin(target: Target, iterations: float) -> float:
+    """Seconds that one caller waits for so many iterations; a refusal is an answer as well."""
+    body = request(tensor("iterations", "INT64", [1, 1], [max(1, int(iterations))]))
+    began = monotonic()
+    target.rest.infer("spin", body, timeout=ANSWER_SECONDS)
+    return monotonic() - began
