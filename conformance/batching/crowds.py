@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 from servespec.target.exchange import Exchange
@@ -110,9 +109,12 @@ def spinning(iterations: int, rows: int = 1) -> Question:
 
 
 def spin_of(target: Target, seconds: float) -> int:
-    """How many iterations of `spin` take so long on the target, measured now."""
+    """How many iterations of `spin` take so long on the target, measured now.
+
+    The shortest of a few times is the one that nothing else disturbed.
+    """
     idle, busy = (
-        median(spinning(count).ask(target).must_succeed().seconds for _ in range(5))
+        min(spinning(count).ask(target).must_succeed().seconds for _ in range(7))
         for count in (0, CALIBRATION)
     )
     return max(1, round(seconds * CALIBRATION / max(busy - idle, 1e-3)))
