@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from servespec.wire.messages import ServerMetadata
 
 from .calls import Calls
+from .codec import Codec
 from .doors import Behaviour, Doors
 from .errors import StartupError
 from .exposition import Exposition
@@ -52,8 +53,10 @@ async def serve(settings: Settings, signals: Signals) -> int:
     service = Service(_METADATA, repository, probes)
     metrics = Metrics(repository)
     exposition = Exposition(metrics, repository)
-    rest = RestDoor(service, metrics, exposition.answer)
-    behaviour = Behaviour(rest, GrpcDoor(service).answers, health.check, HttpProtocol)
+    codec = Codec()
+    codec.start()
+    rest = RestDoor(service, metrics, exposition.answer, codec)
+    behaviour = Behaviour(rest, GrpcDoor(service, codec).answers, health.check, HttpProtocol)
     switch = _switch(settings, lifecycle, probes)
     loader = _loader(settings, metrics, switch)
     if switch is not None:
@@ -69,6 +72,7 @@ async def serve(settings: Settings, signals: Signals) -> int:
             health.watch,
             settings.max_body_bytes,
             metrics=metrics,
+            codec=codec,
             until_end=calls.until_end,
             interceptors=behaviour.interceptors,
         ),

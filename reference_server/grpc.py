@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast
 
 import grpc
@@ -19,6 +20,7 @@ from servespec.wire import proto
 from servespec.wire.datatypes import DATATYPES
 from servespec.wire.messages import WireError
 
+from .codec import Codec, size_of
 from .metrics import NO_MODEL, Metrics
 from .service import Service
 from .status import failure
@@ -45,8 +47,9 @@ _HEALTH = str(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
 class GrpcDoor:
     """Answers the calls of the inference service."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, codec: Codec) -> None:
         self._service = service
+        self._codec = codec
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -87,10 +90,13 @@ class GrpcDoor:
     async def model_infer(self, request: proto.ModelInferRequest, _context: Context) -> Message:
         """Infer; raw inputs are answered raw, typed ones typed where every output can be typed."""
         model = self._service.model(request.model_name, request.model_version)
-        asked = wire.decode_request(request)
+        size = request.ByteSize()
+        asked = await self._codec.run(size, partial(wire.decode_request, request))
         answer = await self._service.infer(model, asked, _TIMING.get())
         untyped = any(DATATYPES[output.datatype].contents is None for output in answer.outputs)
-        return wire.encode_response(answer, raw=untyped or bool(request.raw_input_contents))
+        raw = untyped or bool(request.raw_input_contents)
+        encode = partial(wire.encode_response, answer, raw=raw)
+        return await self._codec.run(size_of(answer.outputs), encode)
 
 
 def new_server(
@@ -100,6 +106,7 @@ def new_server(
     max_message_bytes: int,
     *,
     metrics: Metrics,
+    codec: Codec,
     until_end: Cut,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> Server:
@@ -111,6 +118,7 @@ def new_server(
         watch: answers it again and again.
         max_message_bytes: a larger message fails with RESOURCE_EXHAUSTED before it is parsed.
         metrics: count the inferences.
+        codec: parses and writes large messages.
         until_end: ends what a stream hears of its client when the server drains.
         interceptors: see each call before its method is looked up.
     """
@@ -123,7 +131,7 @@ def new_server(
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: _unary(answer, *proto.METHODS[name]) for name, answer in inference.items()
     }
-    methods["ModelInfer"] = _inference(inference["ModelInfer"], metrics)
+    methods["ModelInfer"] = _inference(inference["ModelInfer"], metrics, codec)
     server.add_generic_rpc_handlers(
         (
             grpc.method_handlers_generic_handler(proto.SERVICE, methods),
@@ -164,7 +172,9 @@ def _unary(
     )
 
 
-def _inference(answer: Answer, metrics: Metrics) -> "grpc.RpcMethodHandler[bytes, bytes]":
+def _inference(
+    answer: Answer, metrics: Metrics, codec: Codec
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """Answer as any method, and count and time each call."""
 
     async def call(message: bytes, context: Context) -> bytes:
@@ -172,10 +182,12 @@ def _inference(answer: Answer, metrics: Metrics) -> "grpc.RpcMethodHandler[bytes
         _TIMING.set(timing)
         key, code = NO_MODEL, StatusCode.OK
         try:
-            request = _parsed(proto.ModelInferRequest, message)
+            parse = partial(_parsed, proto.ModelInferRequest, message)
+            request = await codec.run(len(message), parse)
             key = metrics.key(request.model_name, request.model_version)
             with timing.of(metrics.models.get(key)):
-                encoded = (await answer(request, context)).SerializeToString()
+                reply = await answer(request, context)
+                encoded = await codec.run(reply.ByteSize(), reply.SerializeToString)
             context.set_trailing_metadata(_told(timing))
             return encoded
         except (grpc.aio.AbortError, asyncio.CancelledError):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import unquote_to_bytes
 
 from msgspec import json
@@ -11,6 +11,7 @@ from msgspec import json
 from servespec.wire import rest as wire
 from servespec.wire.messages import InferRequest, InferResponse
 
+from .codec import Codec, size_of
 from .errors import InvalidRequest, ShuttingDown
 from .http import HttpRequest, HttpResponse
 from .metrics import Metrics
@@ -52,9 +53,14 @@ class RestDoor:
     """Answers HTTP requests; its `__call__` is a `Handler`."""
 
     def __init__(
-        self, service: Service, metrics: Metrics, scrape: Callable[[str], HttpResponse]
+        self,
+        service: Service,
+        metrics: Metrics,
+        scrape: Callable[[str], HttpResponse],
+        codec: Codec,
     ) -> None:
         self._service = service
+        self._codec = codec
         self._metrics = metrics
         self._scrape = scrape
 
@@ -114,9 +120,12 @@ class RestDoor:
         unreadable = _unreadable(request.headers.get("content-type"), header_length)
         if unreadable is not None:
             return unreadable
-        asked = wire.decode_request(name, version, request.body, header_length=header_length)
+        body = request.body
+        decode = partial(wire.decode_request, name, version, body, header_length=header_length)
+        asked = await self._codec.run(len(body), decode)
         answer = await self._service.infer(model, asked, timing)
-        body, length = wire.encode_response(answer, _binary_outputs(asked, answer))
+        encode = partial(wire.encode_response, answer, _binary_outputs(asked, answer))
+        body, length = await self._codec.run(size_of(answer.outputs), encode)
         if length is None:
             return HttpResponse(200, body, (_JSON,))
         return HttpResponse(200, body, (_BINARY, (_HEADER_LENGTH, str(length))))
