@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 __all__ = ["Leaving", "Lifecycle", "Phase"]
 
-_RESERVE, _LONGEST_RESERVE = 0.2, 1.5
+_RESERVE, _LONGEST_RESERVE = 0.25, 1.5
 """Of the grace, and in seconds: what it takes to answer what is given up, and to exit."""
 
 
@@ -132,10 +132,10 @@ class Lifecycle:
             await asyncio.wait_for(self._urgent.wait(), self.delay_seconds)
 
     async def drain(self, doors: Leaving) -> None:
-        """Finish what was begun, or end it in time."""
+        """Finish what was begun, then end what is left, late requests included."""
         await doors.refuse()
-        if not await self._in_time(doors.settled()):
-            await doors.abandon()
+        await self._while_patient(doors.settled())
+        await doors.abandon()
 
     async def finish(self, doors: Leaving) -> None:
         """Close."""
@@ -146,14 +146,12 @@ class Lifecycle:
         reserve = min(_RESERVE * self.grace_seconds, _LONGEST_RESERVE)
         return max(0.0, self._signalled + self.grace_seconds - reserve - monotonic())
 
-    async def _in_time(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Await it; False if it took too long, or if somebody did not want to wait for it."""
+    async def _while_patient(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await it, but not for too long, nor when somebody does not want to wait for it."""
         working = asyncio.create_task(work)
         hurried = asyncio.create_task(self._urgent.wait())
         both = (working, hurried)
         await asyncio.wait(both, timeout=self.patience(), return_when=asyncio.FIRST_COMPLETED)
-        finished = working.done()
-        hurried.cancel()
-        working.cancel()
+        for task in both:
+            task.cancel()
         await asyncio.wait(both)
-        return finished and working.result() is None
