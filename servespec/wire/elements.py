@@ -2,10 +2,12 @@
 
 Decoding is strict: an element is of its datatype, exactly, or refused. What JSON cannot write as a
 number is written as the strings "NaN", "Infinity" and "-Infinity", and read likewise.
+
+Long data is read and written in pieces: between two of them other threads have a turn.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from .datatypes import Datatype
 from .messages import Tensor, WireError
-from .tensors import checked_array, element_count, object_array, shaped
+from .tensors import PIECE, checked_array, element_count, object_array, shaped
 
 __all__ = ["decode_elements", "encode_elements"]
 
@@ -34,6 +36,7 @@ EXPECTED = {
     "O": "strings",
 }
 NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+PIECE_OF_TEXT = 8 * PIECE
 OPENING = re.compile(rb"(?:[ \t\n\r]*\[)*")
 
 
@@ -53,7 +56,8 @@ def decode_elements(datatype: Datatype, shape: Sequence[int], data: msgspec.Raw)
         raise WireError(
             f"data is nested {depth} deep, expected 1 (flat) or {len(shape)} for shape {[*shape]}"
         )
-    array = _array(datatype, _parse(datatype, depth, data))
+    pieces = _pieces(datatype, depth, data)
+    array = _whole([_array(datatype, _parse(datatype, depth, piece)) for piece in pieces])
     if depth > 1 and array.shape != tuple(shape):
         raise WireError(f"data is nested as {[*array.shape]}, expected {[*shape]}")
     if datatype.size is None:
@@ -91,13 +95,48 @@ def _decoder(kind: str, depth: int) -> msgspec.json.Decoder[list[Any]]:
     return msgspec.json.Decoder(expected)
 
 
-def _parse(datatype: Datatype, depth: int, data: msgspec.Raw) -> list[Any]:
+def _pieces(datatype: Datatype, depth: int, data: msgspec.Raw) -> Iterator[bytes | msgspec.Raw]:
+    """Arrays of the same depth, which have the entries of `data` one after the other.
+
+    It is known to be JSON. Numbers hold no comma and no bracket, so that the end of an entry can be
+    found from anywhere; strings can, so they are left whole.
+    """
+    if len(data) <= PIECE_OF_TEXT or datatype.dtype.kind == "O":
+        yield data
+        return
+    text = bytes(data)
+    start, end = text.index(b"[") + 1, text.rindex(b"]")
+    boundary = _boundary(depth)
+    while start < end:
+        found = boundary.search(text, start + PIECE_OF_TEXT, end)
+        comma = found.end() - 1 if found else end
+        yield b"[%b]" % text[start:comma]
+        start = comma + 1
+
+
+@cache
+def _boundary(depth: int) -> re.Pattern[bytes]:
+    """Where an entry of the outermost array ends: behind the arrays in it, a comma."""
+    return re.compile(rb"(?:\][ \t\n\r]*){%d}," % (depth - 1))
+
+
+def _whole(pieces: list[np.ndarray]) -> np.ndarray:
+    try:
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    except ValueError:
+        raise WireError("data is ragged, expected nested as its shape") from None
+
+
+def _parse(datatype: Datatype, depth: int, data: bytes | msgspec.Raw) -> list[Any]:
     kind = datatype.dtype.kind
     try:
         return _decoder(kind, depth).decode(data)
     except (ValueError, RecursionError) as error:
+        said = str(error)
+        if isinstance(data, bytes):  # a piece: the place in it says nothing
+            said = said.partition(" - at ")[0]
         raise WireError(
-            f"data is not {datatype.name}, expected {EXPECTED[kind]}: {str(error)[:200]}"
+            f"data is not {datatype.name}, expected {EXPECTED[kind]}: {said[:200]}"
         ) from None
 
 
@@ -112,8 +151,8 @@ def _array(datatype: Datatype, values: list[Any]) -> np.ndarray:
         raise WireError("data is ragged, expected nested as its shape") from None
 
 
-def encode_elements(tensor: Tensor) -> list[Any]:
-    """The elements in row-major order, as values that JSON can write.
+def encode_elements(tensor: Tensor) -> list[Any] | msgspec.Raw:
+    """The elements in row-major order, as values that JSON can write or as the JSON text.
 
     Raises:
         WireError: JSON cannot write them, or the array does not hold its datatype.
@@ -121,11 +160,21 @@ def encode_elements(tensor: Tensor) -> list[Any]:
     array = checked_array(tensor)
     if tensor.datatype == "BF16":
         raise WireError("BF16 has no form in JSON: ask for it as binary data or over gRPC")
-    values: list[Any] = array.ravel().tolist()
+    flat = array.ravel()
+    if flat.size <= PIECE:
+        return _values(flat, 0)
+    starts = range(0, flat.size, PIECE)
+    pieces = (msgspec.json.encode(_values(flat[start : start + PIECE], start)) for start in starts)
+    return msgspec.Raw(b"[%b]" % b",".join([piece[1:-1] for piece in pieces]))
+
+
+def _values(array: np.ndarray, start: int) -> list[Any]:
+    """The values of a flat array, which begins at element `start` of the tensor."""
+    values: list[Any] = array.tolist()
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         return [NON_FINITE.get(str(value), value) for value in values]
     if array.dtype.kind == "O":
-        return [_text(index, value) for index, value in enumerate(values)]
+        return [_text(index, value) for index, value in enumerate(values, start)]
     return values
 
 

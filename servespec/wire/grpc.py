@@ -26,6 +26,7 @@ from .proto import (
     ServerMetadataResponse,
 )
 from .tensors import (
+    PIECE,
     brief,
     checked_array,
     datatype_named,
@@ -128,11 +129,17 @@ def _decode_contents(
             f"found {' and '.join(fields)}, expected {datatype.contents} for {datatype.name}"
         )
     element_count(shape)
-    elements = list(getattr(contents, datatype.contents))
+    elements = getattr(contents, datatype.contents)
+    starts = range(0, len(elements), PIECE) or (0,)
+    pieces = [_array(datatype, elements[start : start + PIECE]) for start in starts]
+    return shaped(pieces[0] if len(pieces) == 1 else np.concatenate(pieces), shape)
+
+
+def _array(datatype: Datatype, elements: Sequence[Any]) -> np.ndarray:
     if datatype.size is None:
-        return shaped(object_array(elements), shape)
+        return object_array(elements)
     try:
-        return shaped(np.array(elements, dtype=datatype.dtype), shape)
+        return np.array(elements, dtype=datatype.dtype)
     except OverflowError as error:
         raise WireError(f"contents are out of the range of {datatype.name}: {error}") from None
 
@@ -219,7 +226,9 @@ def _encode_contents(tensor: Tensor) -> InferTensorContents:
     if field is None:
         raise WireError(f"{tensor.datatype} has no typed contents, expected raw contents")
     contents = InferTensorContents()
-    getattr(contents, field).extend(array.ravel().tolist())
+    elements, flat = getattr(contents, field), array.ravel()
+    for start in range(0, flat.size, PIECE):
+        elements.extend(flat[start : start + PIECE].tolist())
     return contents
 
 

@@ -15,6 +15,7 @@ from .datatypes import DATATYPES, Datatype
 from .messages import Tensor, WireError
 
 __all__ = [
+    "PIECE",
     "brief",
     "checked_array",
     "datatype_named",
@@ -25,6 +26,9 @@ __all__ = [
     "refuse_twins",
     "shaped",
 ]
+
+PIECE = 2**15
+"""Elements that become Python objects at once: other threads wait for some milliseconds."""
 
 MAX_RANK = 64  # numpy's
 MAX_DIMENSION = 2**63 - 1  # the protocol's
