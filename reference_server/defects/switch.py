@@ -212,7 +212,7 @@ def _behind_rest(defect: RestDefect, answer: Handler) -> Handler:
     return lambda request: defect(request, answer)
 
 
-def _behind_stream(defect: GrpcStreamDefect, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+def _behind_stream(defect: GrpcStreamDefect, handler: Any) -> "grpc.RpcMethodHandler[Any, Any]":
     def defective(request: Message, context: Context) -> AsyncIterator[Message]:
         return defect(request, context, handler.unary_stream)
 
