@@ -5,14 +5,26 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from servespec.target.exchange import Exchange
+from servespec.target.instance import Instance
 from servespec.target.outcomes import Nonconformance
 
-__all__ = ["POLL_SECONDS", "TIMEOUT_SECONDS", "await_yes", "polled", "succeeds"]
+__all__ = [
+    "POLL_SECONDS",
+    "START_SECONDS",
+    "TIMEOUT_SECONDS",
+    "asking",
+    "await_yes",
+    "polled",
+    "succeeds",
+]
 
 TIMEOUT_SECONDS = 1.0
 """Binding: timeoutSeconds of a probe, where a manifest says nothing else."""
 
 POLL_SECONDS = 0.01
+
+START_SECONDS = 120.0
+"""Harness: how long a start may take before it is given up."""
 
 T = TypeVar("T")
 
@@ -31,7 +43,23 @@ def polled(ask: Callable[[], T], seconds: float) -> Iterator[T]:
         time.sleep(POLL_SECONDS)
 
 
-def await_yes(says: Callable[[], bool], seconds: float, what: str) -> None:
-    """Poll until the answer is yes; FAIL when it is not within so many seconds."""
-    if not any(polled(says, seconds)):
-        raise Nonconformance(f"{what} within {seconds:g} s")
+def asking(
+    instance: Instance, ask: Callable[[], T], what: str, *, within: float = START_SECONDS
+) -> Iterator[T]:
+    """The answers of a server, every 10 ms, until the caller has seen enough.
+
+    Raises:
+        Nonconformance: `what` did not happen before the server's end, or within so many seconds.
+    """
+    for answer in polled(ask, within):
+        yield answer
+        if death := instance.alive():
+            raise Nonconformance(f"{what}: {death}")
+    raise Nonconformance(f"{what} within {within:g} s")
+
+
+def await_yes(
+    instance: Instance, says: Callable[[], bool], what: str, *, within: float = START_SECONDS
+) -> None:
+    """Ask until the answer is yes; what raises is the same."""
+    any(asking(instance, says, what, within=within))

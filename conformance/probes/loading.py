@@ -10,13 +10,12 @@ from servespec.target.outcomes import TargetGone
 from ..strategies import SCALAR, request
 from .kubelet import polled
 
-__all__ = ["START_SECONDS", "answers_until_settled", "identity", "must_name", "says_false"]
+__all__ = ["NOT_SERVED", "answers_until_settled", "identity", "must_name", "says_false"]
 
-START_SECONDS = 120.0
-"""Harness: how long a start may take before it is given up."""
+NOT_SERVED = "the model was not served"
 
-SETTLED_SECONDS = 2.0
-"""Harness: how long after its first answer a server may still come to its senses, or lie."""
+SETTLED_SECONDS = 1.5
+"""Harness: how long a server is watched after its first answer."""
 
 SILENT_SECONDS = 30.0
 """Harness: how long a server whose only model is broken may answer nothing and not exit."""

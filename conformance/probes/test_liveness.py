@@ -6,8 +6,8 @@ from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
 from .harming import HARMED, deadlock
-from .kubelet import TIMEOUT_SECONDS, await_yes, polled, succeeds
-from .loading import START_SECONDS, identity
+from .kubelet import TIMEOUT_SECONDS, asking, await_yes, succeeds
+from .loading import NOT_SERVED, identity
 from .saturation import while_saturated
 
 BUDGET_SECONDS = 30.0
@@ -31,7 +31,7 @@ def test_a_server_that_loads_a_model_is_live(target: Target) -> None:
     with target.fresh("slow_load", ready=False) as instance:
         rest = instance.target.rest
         answers: list[Exchange] = []
-        for answer in polled(lambda: rest.get("/v2/health/live"), START_SECONDS):
+        for answer in asking(instance, lambda: rest.get("/v2/health/live"), NOT_SERVED):
             answers += [answer] if answer.failure is None else []
             if answers and identity(instance, "slow_load").status == 200:
                 break
@@ -60,9 +60,10 @@ def test_a_deadlocked_server_is_not_live(target: Target) -> None:
         assert succeeds(live), f"liveness answers {_how(live)} before anything was done"
         target.record("deadlocked by", deadlock(instance))
         await_yes(
+            instance,
             lambda: not succeeds(instance.target.probe("live", timeout=TIMEOUT_SECONDS)),
-            budget,
-            "a deadlocked server did not fail its liveness",
+            "liveness did not fail",
+            within=budget,
         )
 
 

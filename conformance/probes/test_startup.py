@@ -12,8 +12,8 @@ from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
 from ..strategies import request, tensor
-from .kubelet import await_yes, polled, succeeds
-from .loading import START_SECONDS, identity, must_name, says_false
+from .kubelet import asking, await_yes, succeeds
+from .loading import NOT_SERVED, identity, must_name, says_false
 
 STARTS = 3
 RESTARTS = 5
@@ -31,7 +31,7 @@ def test_a_server_is_not_ready_before_all_its_models(target: Target) -> None:
     with target.fresh("slow_load", "identity_fp32", ready=False) as instance:
         rest = instance.target.rest
         await_yes(
-            lambda: rest.get("/v2/health/ready").status == 200, START_SECONDS, "was not ready"
+            instance, lambda: rest.get("/v2/health/ready").status == 200, "the server was not ready"
         )
         paths = [f"{rest.model_path(name, '')}/ready" for name in ("slow_load", "identity_fp32")]
         answers = {path: rest.get(path).status for path in paths}
@@ -47,7 +47,7 @@ def test_what_is_false_is_no_success(target: Target) -> None:
     with target.fresh("slow_load", ready=False) as instance:
         rest = instance.target.rest
         paths = ("/v2/health/ready", f"{rest.model_path('slow_load', '')}/ready")
-        for answers in polled(lambda: [rest.get(path) for path in paths], START_SECONDS):
+        for answers in asking(instance, lambda: [rest.get(path) for path in paths], NOT_SERVED):
             falses += filter(says_false, answers)
             if len(falses) >= ENOUGH or answers[0].status == 200:
                 break
@@ -70,7 +70,7 @@ def test_a_model_that_says_ready_is_served(target: Target) -> None:
 def _must_keep_its_word(instance: Instance, model: str) -> None:
     rest = instance.target.rest
     path = f"{rest.model_path(model, '')}/ready"
-    await_yes(lambda: rest.get(path).status == 200, START_SECONDS, f"{path} was not 200")
+    await_yes(instance, lambda: rest.get(path).status == 200, f"{path} was not 200")
     identity(instance, model).must_succeed()
 
 
@@ -110,8 +110,8 @@ def test_the_startup_budget_covers_the_start(target: Target) -> None:
 def _await(instance: Instance, probe: Literal["ready", "startup"]) -> float:
     """Seconds from the start to the first success of a probe, polled every 10 ms."""
     await_yes(
+        instance,
         lambda: succeeds(instance.target.probe(probe)),
-        START_SECONDS,
         f"the {probe} probe did not succeed",
     )
     return time.monotonic() - instance.started
@@ -137,8 +137,11 @@ def test_a_model_that_loads_is_named_in_the_refusal(target: Target) -> None:
     refusals: list[Exchange] = []
     with target.fresh("slow_load", ready=False) as instance:
         rest = instance.target.rest
-        for _ in polled(lambda: None, START_SECONDS):
-            answers = [rest.model_metadata("slow_load"), identity(instance, "slow_load")]
+
+        def both() -> tuple[Exchange, Exchange]:
+            return rest.model_metadata("slow_load"), identity(instance, "slow_load")
+
+        for answers in asking(instance, both, NOT_SERVED):
             if answers[-1].status == 200 or len(refusals) >= ENOUGH:
                 break
             refusals += [answer for answer in answers if answer.failure is None]
