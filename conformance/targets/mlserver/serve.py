@@ -1,4 +1,7 @@
-"""Run `mlserver start MODELS` in a scratch folder, for the .envs and .metrics that it makes."""
+"""Run `mlserver start MODELS` in a scratch folder, for the .envs and .metrics that it makes.
+
+The folder lies beside MODELS: whoever removes those removes what a killed server has left.
+"""
 
 import os
 import sys
@@ -7,7 +10,7 @@ from pathlib import Path
 
 if __name__ == "__main__":
     models = Path(sys.argv[1]).resolve()
-    with tempfile.TemporaryDirectory(prefix="mlserver-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="mlserver-", dir=models.parent) as scratch:
         os.chdir(scratch)
         from mlserver.cli.main import main  # notes the working directory when imported
 

@@ -15,6 +15,10 @@ MODEL = Path(__file__).resolve().with_name("model.py")
 UNKNOWN_TO_NUMPY = "TYPE_BF16"
 """Tensors of this datatype the Python backend hands over by DLPack only."""
 
+SHARED_MEMORY = Path("/dev/shm")
+REGION = "servespec-triton-"
+"""What the names of Triton's regions of shared memory begin with; then comes its process id."""
+
 
 def repository(models: Path, folder: Path) -> None:
     """Copy the models that the Python backend can host."""
@@ -39,6 +43,14 @@ def backends(wheel: Path, folder: Path) -> None:
     stub = wheel / "python_backend_stubs" / version / "triton_python_backend_stub"
     for file in (*(wheel / "backends" / "python").iterdir(), stub):
         link(file, folder / "python" / file.name)
+
+
+def sweep() -> None:
+    """Remove the shared memory of servers that were killed, and could not do it themselves."""
+    for region in SHARED_MEMORY.glob(f"{REGION}*"):
+        pid = region.name.removeprefix(REGION).partition("-")[0]
+        if not Path("/proc", pid).exists():
+            region.unlink(missing_ok=True)
 
 
 def link(source: Path, place: Path) -> None:
@@ -66,9 +78,11 @@ def main() -> None:
     shutil.rmtree(scratch, ignore_errors=True)  # another process's of the same number
     repository(models, scratch / "models")
     backends(wheel, scratch / "backends")
+    sweep()
     places = [
         f"--model-repository={scratch / 'models'}",
         f"--backend-directory={scratch / 'backends'}",
+        f"--backend-config=python,shm-region-prefix-name={REGION}{os.getpid()}-",
     ]
     binary = str(wheel / "bin" / "tritonserver")
     sys.stdout.flush()
