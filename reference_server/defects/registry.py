@@ -27,6 +27,7 @@ __all__ = [
     "RestDefect",
     "Running",
     "Stream",
+    "add_defect",
     "batching_defect",
     "engine_defect",
     "grpc_defect",
@@ -107,7 +108,7 @@ def rest_defect(name: str, *, breaks: Sequence[str]) -> Callable[[RestDefect], R
     """Register `async (request, answer) -> response`, where `answer` is the sound handler."""
 
     def register(defect: RestDefect) -> RestDefect:
-        _register(Defect(name, tuple(breaks), rest=defect))
+        add_defect(Defect(name, tuple(breaks), rest=defect))
         return defect
 
     return register
@@ -120,7 +121,7 @@ def grpc_defect(name: str, *, breaks: Sequence[str]) -> Callable[[GrpcDefect], G
     """
 
     def register(defect: GrpcDefect) -> GrpcDefect:
-        _register(Defect(name, tuple(breaks), grpc=defect))
+        add_defect(Defect(name, tuple(breaks), grpc=defect))
         return defect
 
     return register
@@ -135,7 +136,7 @@ def grpc_stream_defect(
     """
 
     def register(defect: GrpcStreamDefect) -> GrpcStreamDefect:
-        _register(Defect(name, tuple(breaks), grpc_stream=defect))
+        add_defect(Defect(name, tuple(breaks), grpc_stream=defect))
         return defect
 
     return register
@@ -145,7 +146,7 @@ def grpc_route_defect(name: str, *, breaks: Sequence[str]) -> Callable[[GrpcRout
     """Register `path -> served`, the path being `/package.Service/Method`."""
 
     def register(defect: GrpcRoute) -> GrpcRoute:
-        _register(Defect(name, tuple(breaks), grpc_route=defect))
+        add_defect(Defect(name, tuple(breaks), grpc_route=defect))
         return defect
 
     return register
@@ -158,7 +159,7 @@ def engine_defect(name: str, *, breaks: Sequence[str]) -> Callable[[EngineDefect
     """
 
     def register(defect: EngineDefect) -> EngineDefect:
-        _register(Defect(name, tuple(breaks), engine=defect))
+        add_defect(Defect(name, tuple(breaks), engine=defect))
         return defect
 
     return register
@@ -173,7 +174,7 @@ def batching_defect(
     """
 
     def register(defect: type[Forming]) -> type[Forming]:
-        _register(Defect(name, tuple(breaks), batching=defect))
+        add_defect(Defect(name, tuple(breaks), batching=defect))
         return defect
 
     return register
@@ -185,7 +186,7 @@ def http_defect(
     """Register a subclass of the HTTP protocol that overrides one small method."""
 
     def register(defect: type[HttpProtocol]) -> type[HttpProtocol]:
-        _register(Defect(name, tuple(breaks), http=defect))
+        add_defect(Defect(name, tuple(breaks), http=defect))
         return defect
 
     return register
@@ -197,7 +198,7 @@ def lifecycle_defect(
     """Register a subclass of the server's life that overrides one small method."""
 
     def register(defect: type[Lifecycle]) -> type[Lifecycle]:
-        _register(Defect(name, tuple(breaks), lifecycle=defect))
+        add_defect(Defect(name, tuple(breaks), lifecycle=defect))
         return defect
 
     return register
@@ -207,13 +208,14 @@ def probe_defect(name: str, *, breaks: Sequence[str]) -> Callable[[type[Probes]]
     """Register a subclass of the answers to probes, on every plane, that overrides one of them."""
 
     def register(defect: type[Probes]) -> type[Probes]:
-        _register(Defect(name, tuple(breaks), probes=defect))
+        add_defect(Defect(name, tuple(breaks), probes=defect))
         return defect
 
     return register
 
 
-def _register(defect: Defect) -> None:
+def add_defect(defect: Defect) -> None:
+    """Make it known; of use where a misbehaviour has several parts."""
     if defect.name in _registry:
         raise ValueError(f"two defects are named {defect.name}")
     _registry[defect.name] = defect
