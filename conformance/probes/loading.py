@@ -14,7 +14,7 @@ __all__ = ["NOT_SERVED", "answers_until_settled", "identity", "must_name", "says
 
 NOT_SERVED = "the model was not served"
 
-SETTLED_SECONDS = 1.5
+SETTLED_SECONDS = 1.0
 """Harness: how long a server is watched after its first answer."""
 
 SILENT_SECONDS = 30.0

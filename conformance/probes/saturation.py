@@ -24,11 +24,11 @@ ANSWER_SECONDS = 60.0
 T = TypeVar("T")
 
 
-def while_saturated(target: Target, ask: Callable[[], T]) -> list[T]:
-    """What is answered every 10 ms while callers wait for the engine, for some 3 s.
+def while_saturated(target: Target, ask: Callable[[], T], *, times: int = 2) -> list[T]:
+    """What is answered every 10 ms while callers wait for the engine.
 
-    One of them asks twice for the longest inference, the others for short ones until it has its
-    answers. How many they are is what the target claims to bear, 16 unless it says.
+    One of them asks so many `times` for an inference of 1.5 s, the others for short ones until it
+    has its answers. How many they are is what the target claims to bear, 16 unless it says.
 
     Raises:
         Invalid: the longest inference was answered too soon to saturate anything.
@@ -39,7 +39,7 @@ def while_saturated(target: Target, ask: Callable[[], T]) -> list[T]:
 
     def ask_long() -> float:
         try:
-            return min(_spin(target, LONG_SECONDS / iteration) for _ in range(2))
+            return min(_spin(target, LONG_SECONDS / iteration) for _ in range(times))
         finally:
             over.set()
 

@@ -10,6 +10,7 @@ from .kubelet import TIMEOUT_SECONDS, asking, await_yes, succeeds
 from .loading import NOT_SERVED, identity
 from .saturation import while_saturated
 
+ENOUGH = 50
 BUDGET_SECONDS = 30.0
 """Binding where the target claims no other: three failures of a probe every 10 s."""
 
@@ -17,7 +18,7 @@ BUDGET_SECONDS = 30.0
 @requirement("OIP-REST-HLTH-012", name="load", kind="saturating", fixtures=["spin"])
 def test_a_server_with_a_full_queue_is_live(target: Target) -> None:
     """To kill a busy server hands its work to others, which are busy as well."""
-    answers = while_saturated(target, lambda: target.rest.get("/v2/health/live"))
+    answers = while_saturated(target, lambda: target.rest.get("/v2/health/live"), times=1)
 
     for answer in answers:
         answer.must_succeed()
@@ -33,7 +34,8 @@ def test_a_server_that_loads_a_model_is_live(target: Target) -> None:
         answers: list[Exchange] = []
         for answer in asking(instance, lambda: rest.get("/v2/health/live"), NOT_SERVED):
             answers += [answer] if answer.failure is None else []
-            if answers and identity(instance, "slow_load").status == 200:
+            served = identity(instance, "slow_load").status == 200
+            if answers and (served or len(answers) >= ENOUGH):
                 break
 
     if len(answers) == 1:
@@ -45,7 +47,7 @@ def test_a_server_that_loads_a_model_is_live(target: Target) -> None:
 @requirement("K8S-PROBE-003", name="load", kind="saturating", fixtures=["spin"])
 def test_load_is_no_reason_to_be_killed(target: Target) -> None:
     """A kubelet that kills under load turns a peak into an outage."""
-    answers = while_saturated(target, lambda: target.probe("live"))
+    answers = while_saturated(target, lambda: target.probe("live"), times=1)
 
     failed = [answer for answer in answers if not succeeds(answer)]
     assert not failed, f"under load liveness answers {_how(failed[0])}"

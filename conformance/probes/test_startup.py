@@ -3,7 +3,7 @@
 import signal
 import statistics
 import time
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from servespec.target.exchange import Exchange
 from servespec.target.instance import Instance
@@ -14,6 +14,8 @@ from servespec.verdicts.requirement import requirement
 from ..strategies import request, tensor
 from .kubelet import asking, await_yes, succeeds
 from .loading import NOT_SERVED, identity, must_name, says_false
+
+Probe: TypeAlias = Literal["ready", "startup"]
 
 STARTS = 3
 RESTARTS = 5
@@ -75,20 +77,17 @@ def _must_keep_its_word(instance: Instance, model: str) -> None:
 
 
 @requirement("K8S-PROBE-002", name="serving")
-def test_readiness_fails_until_the_model_can_serve(target: Target) -> None:
-    """A request that a service sends to a new pod is answered."""
-    with target.fresh("slow_load", ready=False) as instance:
-        _await(instance, "ready")
-        identity(instance, "slow_load").must_succeed()
-
-
-@requirement("K8S-PROBE-002", name="startup")
-def test_startup_fails_until_the_model_is_loaded(target: Target) -> None:
+def test_startup_and_readiness_fail_until_the_model_can_serve(target: Target) -> None:
     """A startup probe that succeeds early ends the patience that a slow load needs."""
-    target.probe("startup")
+    waiting: list[Probe] = ["ready", "startup"] if target.has_startup_probe else ["ready"]
     with target.fresh("slow_load", ready=False) as instance:
-        _await(instance, "startup")
-        identity(instance, "slow_load").must_succeed()
+        for _ in asking(instance, lambda: None, NOT_SERVED):
+            for probe in [name for name in waiting if succeeds(instance.target.probe(name))]:
+                served = identity(instance, "slow_load")
+                assert served.status == 200, f"the {probe} probe succeeds, an inference does not"
+                waiting.remove(probe)
+            if not waiting:
+                break
 
 
 @requirement("K8S-PROBE-002", name="budget")
@@ -98,7 +97,7 @@ def test_the_startup_budget_covers_the_start(target: Target) -> None:
     longest = 0.0
     for _ in range(STARTS):
         with target.fresh(ready=False) as instance:
-            longest = max(longest, _await(instance, "ready"))
+            longest = max(longest, _await_ready(instance))
         target.record("longest start until ready, s", f"{longest:.2f}")
         if budget is not None:
             assert longest <= budget, f"ready after {longest:.1f} s, {budget:g} s are claimed"
@@ -107,12 +106,10 @@ def test_the_startup_budget_covers_the_start(target: Target) -> None:
         raise NotApplicable("the target claims no probes.startup_seconds")
 
 
-def _await(instance: Instance, probe: Literal["ready", "startup"]) -> float:
-    """Seconds from the start to the first success of a probe, polled every 10 ms."""
+def _await_ready(instance: Instance) -> float:
+    """Seconds from the start to the first success of readiness, asked every 10 ms."""
     await_yes(
-        instance,
-        lambda: succeeds(instance.target.probe(probe)),
-        f"the {probe} probe did not succeed",
+        instance, lambda: succeeds(instance.target.probe("ready")), "readiness did not succeed"
     )
     return time.monotonic() - instance.started
 
@@ -121,13 +118,13 @@ def _await(instance: Instance, probe: Literal["ready", "startup"]) -> float:
 def test_a_restarted_server_is_not_ready_at_first(target: Target) -> None:
     """What a killed server left behind must not vouch for the next one."""
     with target.fresh("slow_load", ready=False) as killed:
-        _await(killed, "ready")
+        _await_ready(killed)
         killed.signal(signal.SIGKILL)
         killed.exit(within=KILLED_SECONDS)
     with target.fresh("slow_load", ready=False) as instance:
         first = instance.target.probe("ready")
         assert not succeeds(first), "readiness succeeds at the first look after kill -9"
-        _await(instance, "ready")
+        _await_ready(instance)
         identity(instance, "slow_load").must_succeed()
 
 

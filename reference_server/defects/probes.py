@@ -52,7 +52,7 @@ class AllOfNothingIsReady(Probes):
         return self.lifecycle.phase is Phase.READY and ready
 
 
-@probe_defect("startup-over-at-once", breaks=["K8S-PROBE-002/startup"])
+@probe_defect("startup-over-at-once", breaks=["K8S-PROBE-002/serving"])
 class StartupOverAtOnce(Probes):
     """Is started as soon as it listens."""
 

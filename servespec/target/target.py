@@ -123,6 +123,11 @@ class Target:
         plane = self._over_http(self._probes.url) if self._probes.url else self.rest
         return plane.request("GET", path, timeout=timeout, fresh=True)
 
+    @property
+    def has_startup_probe(self) -> bool:
+        """Whether the target file names one."""
+        return self._probes.startup is not None
+
     def scrape(self, accept: str | None = None, *, timeout: float = 10.0) -> Exchange:
         """Read the metrics, in the format that `accept` asks for."""
         url = urlsplit(self.metrics.url or "")
