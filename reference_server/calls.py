@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 
 from google.protobuf.message import Message
@@ -12,20 +13,34 @@ from .grpc import Answer, Context
 __all__ = ["Calls"]
 
 _OVER = object()
+_QUIET_SECONDS = 0.04
+"""In which a caller who was answered would have asked again."""
+_LONGEST_HOLD_SECONDS = 0.5
+
+
+def _shutting_down() -> ShuttingDown:
+    return ShuttingDown("the server is shutting down")
 
 
 class Calls:
-    """Knows the calls that wait for an answer, or for their client. All is used on the event loop only."""
+    """Knows the calls that wait for an answer, or for their client; for the event loop only."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Task[Any]] = set()
         self._abandoned = False
         self._ending = asyncio.Event()
+        self._holding = False
+        self._refusing = asyncio.Event()
+        self._came = 0.0
 
     def tracked(self, answer: Answer) -> Answer:
         """Return `answer`, so that its calls can be abandoned."""
 
         async def track(request: Any, context: Context) -> Message:
+            if self._holding:
+                self._came = monotonic()
+                await self._refusing.wait()
+                raise _shutting_down()
             task = asyncio.current_task()
             assert task is not None  # grpcio runs each call in one of its own
             self._waiting.add(task)
@@ -33,12 +48,29 @@ class Calls:
                 return await answer(request, context)
             except asyncio.CancelledError:
                 if self._abandoned:
-                    raise ShuttingDown("the server is shutting down") from None
+                    raise _shutting_down() from None
                 raise  # the caller has left
             finally:
                 self._waiting.discard(task)
 
         return track
+
+    async def hold(self) -> None:
+        """Let new calls wait, and their callers with them; return when none comes any more.
+
+        What grpcio has not handed to us when it shuts down it ends as CANCELLED. Who waits for an
+        answer asks nothing more, so that in the end there is nothing of that kind.
+        """
+        self._holding = True
+        self._came = begun = monotonic()
+        while monotonic() - self._came < _QUIET_SECONDS:
+            await asyncio.sleep(_QUIET_SECONDS / 4)
+            if monotonic() - begun > _LONGEST_HOLD_SECONDS:
+                return
+
+    def refuse(self) -> None:
+        """Answer with an error those that are held."""
+        self._refusing.set()
 
     async def until_end(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Yield what the client of a stream sends, until the server wants it to end."""

@@ -91,7 +91,10 @@ class Doors:
         """Refuse what begins from now on: gRPC says GOAWAY, and takes no connection any more."""
         self.http.refuse()
         self.calls.end_streams()
+        await self.calls.hold()
         self._grpc_ends = asyncio.create_task(self.grpc.stop(inf))
+        await asyncio.sleep(0)  # GOAWAY is on its way: nobody asks again on a connection of before
+        self.calls.refuse()
 
     async def settled(self) -> None:
         """Return when all that was begun is answered."""

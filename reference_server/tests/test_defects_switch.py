@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -12,6 +13,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from ..defects import Behaviour, Context, Defect, DefectSwitch, known_defects
 from ..defects.registry import http_defect
 from ..http import Handler, HttpProtocol, HttpRequest, HttpResponse
+from ..lifecycle import Lifecycle
+from ..probes import Heartbeat, Probes
 from .http.serving import GET, Answer, Served, echo, serving
 
 
@@ -149,6 +152,21 @@ def test_what_is_no_list_of_names_is_400(door: Served, body: object) -> None:
 @pytest.mark.parametrize(("line", "status"), [(b"GET /", 404), (b"POST /defects", 405)])
 def test_the_switch_has_one_route(door: Served, line: bytes, status: int) -> None:
     assert door.ask(line + b" HTTP/1.1\r\nHost: a\r\n\r\n").status == status
+
+
+def test_a_defect_of_life_and_one_of_probes_change_their_class_and_keep_their_state() -> None:
+    async def lives() -> None:
+        lifecycle = Lifecycle(delay_seconds=30.0, grace_seconds=60.0)
+        probes = Probes(lifecycle, dict, Heartbeat(), stuck_seconds=30.0)
+        switch = DefectSwitch(lifecycle, probes)
+        switch.activate(["ready-before-loaded", "work-in-flight-given-up"])
+        assert (probes.ready(), lifecycle.patience()) == (True, 0.0)
+        lifecycle.signalled(signal.SIGTERM)
+        switch.activate([])
+        assert not probes.ready()
+        assert lifecycle.patience() > 0.0
+
+    asyncio.run(lives())
 
 
 def test_a_name_is_given_once() -> None:
