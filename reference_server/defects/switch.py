@@ -213,8 +213,9 @@ def _behind_rest(defect: RestDefect, answer: Handler) -> Handler:
 
 
 def _behind_stream(defect: GrpcStreamDefect, handler: Any) -> "grpc.RpcMethodHandler[Any, Any]":
-    def defective(request: Message, context: Context) -> AsyncIterator[Message]:
-        return defect(request, context, handler.unary_stream)
+    async def defective(request: Message, context: Context) -> AsyncIterator[Message]:
+        async for message in defect(request, context, handler.unary_stream):
+            yield message  # in a generator of our own: grpc looks at what it calls
 
     return grpc.unary_stream_rpc_method_handler(
         defective, handler.request_deserializer, handler.response_serializer
