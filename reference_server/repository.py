@@ -129,12 +129,6 @@ class Repository:
         """Return the state of every version of every model; may be asked from any thread."""
         return {(entry.name, entry.version): entry.state for entry in self.entries}
 
-    def abort(self) -> None:
-        """Fail all work that is queued or runs, at once; only for the event loop."""
-        for entry in self.entries:
-            if entry.model is not None:
-                entry.model.abort()
-
     def close(self, limit: float) -> None:
         """End what still runs, and every engine, within `limit` seconds altogether."""
         deadline = monotonic() + limit
