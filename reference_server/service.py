@@ -20,9 +20,7 @@ __all__ = ["Service"]
 class Service:
     """The server behind its doors."""
 
-    def __init__(
-        self, metadata: ServerMetadata, repository: Repository, probes: Probes
-    ) -> None:
+    def __init__(self, metadata: ServerMetadata, repository: Repository, probes: Probes) -> None:
         self.metadata = metadata
         self._repository = repository
         self.probes = probes

@@ -23,6 +23,22 @@ async def shouting(request: HttpRequest, answer: Handler) -> HttpResponse:
     return HttpResponse(response.status, response.body.upper(), response.headers)
 
 
+class Impatient(Lifecycle):
+    """Finishes nothing."""
+
+    def patience(self) -> float:
+        """Has none."""
+        return 0.0
+
+
+class AlwaysReady(Probes):
+    """Is ready whatever happens."""
+
+    def ready(self) -> bool:
+        """Says so."""
+        return True
+
+
 async def renaming(method: str, request: Message, context: Context, answer: Behaviour) -> Message:
     response = cast(StringValue, await answer(request, context))
     return StringValue(value=f"{method}: {response.value}")
@@ -30,9 +46,11 @@ async def renaming(method: str, request: Message, context: Context, answer: Beha
 
 @pytest.fixture(autouse=True)
 def defects(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two defects more than there are: one for each of the planes."""
+    """A few defects more than there are."""
     registry = cast(dict[str, Any], known_defects())
     monkeypatch.setitem(registry, "shouts", Defect("shouts", ("X-1",), rest=shouting))
+    monkeypatch.setitem(registry, "impatient", Defect("impatient", (), lifecycle=Impatient))
+    monkeypatch.setitem(registry, "always-ready", Defect("always-ready", (), probes=AlwaysReady))
     monkeypatch.setitem(registry, "renames", Defect("renames", ("X-2",), grpc=renaming))
 
 
@@ -159,9 +177,9 @@ def test_a_defect_of_life_and_one_of_probes_change_their_class_and_keep_their_st
         lifecycle = Lifecycle(delay_seconds=30.0, grace_seconds=60.0)
         probes = Probes(lifecycle, dict, Heartbeat(), stuck_seconds=30.0)
         switch = DefectSwitch(lifecycle, probes)
-        switch.activate(["ready-before-loaded", "work-in-flight-given-up"])
-        assert (probes.ready(), lifecycle.patience()) == (True, 0.0)
         lifecycle.signalled(signal.SIGTERM)
+        switch.activate(["always-ready", "impatient"])
+        assert (probes.ready(), lifecycle.patience()) == (True, 0.0)
         switch.activate([])
         assert not probes.ready()
         assert lifecycle.patience() > 0.0

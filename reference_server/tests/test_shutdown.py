@@ -75,10 +75,13 @@ def test_new_work_is_refused_and_life_confirmed_while_work_in_flight_is_finished
 
 def test_open_streams_hear_of_the_end_and_do_not_hold_it(models: Path) -> None:
     with serving(models) as server:
+        watch: grpc.UnaryStreamMultiCallable[bytes, bytes]
         watch = server.becomes_ready().channel.unary_stream(WATCH)
         states = watch(HealthCheckRequest().SerializeToString(), timeout=SECONDS)
         told = threading.Event()
-        answers = server.channel.stream_stream(REFLECTION)(asking(told), timeout=SECONDS)
+        reflect: grpc.StreamStreamMultiCallable[bytes, bytes]
+        reflect = server.channel.stream_stream(REFLECTION)
+        answers = reflect(asking(told), timeout=SECONDS)
         assert next(answers)
         assert HealthCheckResponse.FromString(next(states)).status == HealthCheckResponse.SERVING
         signalled(server)
@@ -91,6 +94,7 @@ def test_open_streams_hear_of_the_end_and_do_not_hold_it(models: Path) -> None:
 def test_whoever_calls_on_and_on_is_answered_or_told_unavailable(models: Path) -> None:
     codes = set[grpc.StatusCode]()
     with serving(models, "--drain-delay-seconds", "0.1") as server:
+        infer: grpc.UnaryUnaryMultiCallable[bytes, bytes]
         infer = server.becomes_ready().channel.unary_unary(f"/{proto.SERVICE}/ServerMetadata")
         server.process.terminate()
         while grpc.StatusCode.UNAVAILABLE not in codes:
@@ -111,6 +115,7 @@ def test_an_unfinished_call_ends_as_unavailable_with_the_grace(models: Path) -> 
     turns.contents.int64_contents.append(ENDLESS)
     endless = proto.ModelInferRequest(model_name="slow", inputs=[turns]).SerializeToString()
     with serving(models, "--grace-seconds", "0.5") as server:
+        infer: grpc.UnaryUnaryMultiCallable[bytes, bytes]
         infer = server.becomes_ready().channel.unary_unary(f"/{proto.SERVICE}/ModelInfer")
         call = infer.future(endless, timeout=SECONDS)
         while IN_FLIGHT not in server.rest.get("/metrics").text:
