@@ -40,7 +40,14 @@ class ExitsWithAnError(Lifecycle):
 
 
 @lifecycle_defect(
-    "outstays-the-grace", breaks=["K8S-TERM-001", "K8S-TERM-006/idle", "K8S-TERM-009"]
+    "outstays-the-grace",
+    breaks=[
+        "K8S-TERM-001",
+        "K8S-TERM-004",
+        "K8S-TERM-006/idle",
+        "K8S-TERM-009",
+        "K8S-TERM-011",
+    ],
 )
 class OutstaysTheGrace(Lifecycle):
     """Takes its time when all is done."""
@@ -60,21 +67,6 @@ class LeavesAnOrphan(Lifecycle):
         code = f"import time; time.sleep({_ORPHAN_SECONDS})"
         await asyncio.create_subprocess_exec(sys.executable, "-c", code, start_new_session=True)
         await super().finish(doors)
-
-
-@lifecycle_defect(
-    "work-in-flight-given-up",
-    breaks=["K8S-TERM-002", "K8S-TERM-006/close", "K8S-TERM-008", "K8S-TERM-011"],
-)
-class WorkInFlightGivenUp(Lifecycle):
-    """Answers with an error what it could finish."""
-
-    async def delay(self, doors: Leaving) -> None:
-        """Goes on to the end at once."""
-
-    def patience(self) -> float:
-        """Has none."""
-        return 0.0
 
 
 @lifecycle_defect("shutdown-at-once", breaks=["K8S-TERM-003"])
@@ -118,32 +110,65 @@ class _Told(Lifecycle):
 
     def signalled(self, number: int) -> None:
         """It came."""
-        type(self).told = True
+        _Told.told = True
         super().signalled(number)
+
+    async def drain(self, doors: Leaving) -> None:
+        """New work is late from now on."""
+        _Told.late = True
+        await super().drain(doors)
+
+
+def _given_up(works: Sequence[Work], run: Running) -> Sequence[Outcome]:
+    """Fails what the signal meets in the engine."""
+    in_time = not _Told.told
+    outcomes = run(works)
+    return _failed(works) if in_time and _Told.told else outcomes
+
+
+def _dropped(works: Sequence[Work], run: Running) -> Sequence[Outcome]:
+    """Fails what the signal meets in the queue, as far as it can be told here."""
+    waited = run.model == "witness" or len(works) >= _QUEUED
+    return _failed(works) if waited and _Told.told else run(works)
+
+
+def _failed(works: Sequence[Work]) -> Sequence[Outcome]:
+    return [ComputeFailed("the server is shutting down") for _ in works]
 
 
 class _TakesLateCalls(_Told):
     async def drain(self, doors: Leaving) -> None:
-        """Refuses nothing."""
-        type(self).late = True
+        """Refuses nothing before all is done."""
+        _Told.late = True
         await self._while_patient(doors.settled())
         await super().drain(doors)
 
 
 async def _unknown(method: str, request: Message, context: Context, answer: Behaviour) -> Message:
-    if method == "ModelInfer" and _TakesLateCalls.late:
+    if method == "ModelInfer" and _Told.late:
         return await context.abort(StatusCode.NOT_FOUND, "unknown model")
     return await answer(request, context)
 
 
-add_defect(
+for _defect in (
+    Defect(
+        "work-in-flight-given-up",
+        (
+            *("K8S-TERM-002", "K8S-TERM-006/close", "K8S-TERM-007"),
+            *("K8S-TERM-008/queued", "K8S-TERM-011"),
+        ),
+        lifecycle=_Told,
+        engine=_given_up,
+    ),
+    Defect("drops-what-waits", ("K8S-TERM-008",), lifecycle=_Told, engine=_dropped),
     Defect(
         "late-call-knows-no-model",
         ("K8S-TERM-005/grpc",),
         lifecycle=_TakesLateCalls,
         grpc=_unknown,
-    )
-)
+    ),
+):
+    add_defect(_defect)
 
 
 @lifecycle_defect("no-goaway", breaks=["K8S-TERM-007"])
@@ -151,32 +176,11 @@ class NoGoaway(Lifecycle):
     """Leaves gRPC clients to find out."""
 
     async def drain(self, doors: Leaving) -> None:
-        """Refuses nothing, so that nothing is said."""
+        """Refuses nothing while all goes well, so that nothing is said; the kernel closes."""
         await self._while_patient(doors.settled())
-
-    async def finish(self, _doors: Leaving) -> None:
-        """Closes nothing either: the kernel does."""
-        os._exit(0)
-
-
-class _DropsWhatWaits(_Told):
-    pass
-
-
-def _dropped(works: Sequence[Work], run: Running) -> Sequence[Outcome]:
-    if _DropsWhatWaits.told and (run.model == "witness" or len(works) >= _QUEUED):
-        return [ComputeFailed("the queue was closed") for _ in works]
-    return run(works)
-
-
-add_defect(
-    Defect(
-        "drops-what-waits",
-        ("K8S-TERM-008",),
-        lifecycle=_DropsWhatWaits,
-        engine=_dropped,
-    )
-)
+        if self.patience():
+            os._exit(0)
+        await super().drain(doors)
 
 
 @http_defect("idle-connections-hold-the-exit", breaks=["K8S-TERM-006/idle"])

@@ -1,0 +1,1 @@
+"""Experiments: faults and rollouts under load, judged by what the clients saw."""
