@@ -14,7 +14,7 @@ from ..errors import ComputeFailed
 from ..http import Handler, HttpProtocol, HttpRequest, HttpResponse, error_response
 from ..pipeline import Outcome
 from ..signature import Work
-from .json_bodies import JsonObject, inputs_of, json_object, question_defect, with_inputs, with_json
+from .json_bodies import JsonObject, inputs_of, json_object, with_inputs, with_json
 from .registry import Running, batching_defect, engine_defect, http_defect, rest_defect
 
 MAXIMUM = 32
@@ -181,17 +181,6 @@ def _rows(work: Work, part: slice) -> Work:
 # What is understood of a request beside others.
 
 
-@question_defect("malformed-made-whole", breaks=["BATCH-002/malformed"])
-def malformed_made_whole(asked: JsonObject) -> JsonObject:
-    """Fills up, or cuts, the elements of two rows of two."""
-
-    def whole(each: JsonObject) -> JsonObject:
-        wrong = each["shape"] == [2, 2] and len(each["data"]) != 4
-        return {**each, "data": [*each["data"], 0.0][:4]} if wrong else each
-
-    return with_inputs(asked, whole)
-
-
 def mixed_up(name: str, *, breaks: Sequence[str]) -> Callable[[Mix], Mix]:
     """Register `(mine, other) -> request`: what an inference becomes beside another in flight.
 
@@ -218,6 +207,19 @@ def mixed_up(name: str, *, breaks: Sequence[str]) -> Callable[[Mix], Mix]:
         return mix
 
     return register
+
+
+@mixed_up("malformed-made-whole", breaks=["BATCH-002/malformed"])
+def malformed_made_whole(mine: HttpRequest, other: HttpRequest) -> HttpRequest | None:
+    """Takes two requests whose elements add up to those of two valid ones for just these."""
+    own, theirs = (inputs_of(json_object(request)) for request in (mine, other))
+    if not all(len(inputs) == 1 and inputs[0]["shape"] == [2, 2] for inputs in (own, theirs)):
+        return None
+    data, rest = own[0]["data"], theirs[0]["data"]
+    if len(data) == 4 or len(data) + len(rest) != 8:
+        return None
+    whole = (data + rest[-1:])[:4]
+    return with_json(mine, with_inputs(json_object(mine), lambda each: {**each, "data": whole}))
 
 
 @mixed_up("ids-mixed-up", breaks=["BATCH-002/id and parameters"])
