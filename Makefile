@@ -9,7 +9,7 @@ READY   := .venv/.ready-$(GPU)
 export UV_SYSTEM_CERTS ?= true
 TARGET  ?= conformance/targets/reference/target.toml
 
-.PHONY: certify test check matrix repeat certify-all bench clean
+.PHONY: certify test check matrix repeat chaos certify-all bench clean
 
 certify: $(READY)  ## judge the reference server
 	$(BIN)/servespec certify --target $(TARGET) --only conformance
@@ -28,6 +28,9 @@ repeat: $(READY)  ## N runs of the judging, all of them must pass: make repeat N
 
 matrix: $(READY)  ## every defect against every check of its profile (about half an hour)
 	$(BIN)/python -m conformance.tests.matrix
+
+chaos: $(READY)  ## faults and rollouts under load: about two minutes
+	$(BIN)/python -m pytest -q chaos --target $(TARGET)
 
 certify-all: certify  ## the third-party servers too, each in an environment of its own
 	for target in conformance/targets/*/target.toml; do $(BIN)/servespec certify --target $$target; done

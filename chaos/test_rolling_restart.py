@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,18 +34,23 @@ def replicas(manifest: Manifest, tmp_path: Path) -> Iterator[Fleet]:
 @pytest.mark.timeout(240)
 def test_a_rolling_restart_loses_no_request(replicas: Fleet) -> None:
     """Every id is answered once, and right, while each replica is replaced in turn."""
-    target = Target(
-        replicas.url, None, fixtures={}, claims={}, headers={}, tls=None, alive=lambda: None
-    )
     schedule = constant(RATE, SECONDS)
 
-    with driving(target.rest, schedule, lambda number: question(target, number)) as traffic:
+    with (
+        closing(at(replicas.url)) as target,
+        driving(target.rest, schedule, lambda number: question(target, number)) as traffic,
+    ):
         codes = [restarted(replicas, index) for index in range(REPLICAS)]
         ended = time.monotonic()
 
     assert codes == [0] * REPLICAS, f"after SIGTERM the exit codes were {codes}"
     assert ended < traffic.ledger.started + SECONDS, "the load ended before the restarts did"
     must_be_answered_once(traffic.ledger)
+
+
+def at(url: str) -> Target:
+    """Whatever listens there."""
+    return Target(url, None, fixtures={}, claims={}, headers={}, tls=None, alive=lambda: None)
 
 
 def restarted(replicas: Fleet, index: int) -> int:
