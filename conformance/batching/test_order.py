@@ -36,8 +36,8 @@ def test_who_comes_first_is_served_first(target: Target) -> None:
     most = maximum_rows(target)
     blocker = spinning(spin_of(target, BLOCKED))
     brief = spinning(spin_of(target, EXECUTION), most)
-    finished: list[int] = []
-    calls = [partial(_ask_at, 0.0, blocker, 0, finished, target)]
+    finished: dict[int, float] = {}
+    calls = [partial(_ask_at, 0.0, blocker, 0, {}, target)]
     calls += [
         partial(_ask_at, (place + 1) * STEP, brief, place, finished, target)
         for place in range(1, QUEUED + 1)
@@ -45,20 +45,20 @@ def test_who_comes_first_is_served_first(target: Target) -> None:
 
     for exchange in target.rest.together(calls):
         exchange.must_succeed()
-    order = [place for place in finished if place]  # without the blocker
-    for index, place in enumerate(order):
-        before = sum(other > place for other in order[:index])
+    for place, done in finished.items():
+        later = (finished[other] for other in range(place + 1, QUEUED + 1))
+        before = sum(seconds < done - EXECUTION for seconds in later)  # not those of one batch
         assert before <= OVERTAKEN, (
             f"{before} of {QUEUED} requests that came after number {place} were answered first"
         )
 
 
 def _ask_at(
-    seconds: float, question: Question, place: int, finished: list[int], target: Target
+    seconds: float, question: Question, place: int, finished: dict[int, float], target: Target
 ) -> Exchange:
     time.sleep(seconds)
     exchange = question.ask(target)
-    finished.append(place)
+    finished[place] = time.monotonic()
     return exchange
 
 
