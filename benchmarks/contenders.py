@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["ROOT", "SERVER_CORE", "Contender", "contenders", "running"]
+__all__ = ["ROOT", "SERVER_CORE", "Contender", "contenders", "reference", "running"]
 
 ROOT = Path(__file__).parents[1]
 SERVER_CORE = 0
@@ -44,8 +44,8 @@ def contenders(models: Path) -> list[Contender]:
     found = [
         _asgi("bare ASGI", "benchmarks.bare_asgi:app", model),
         _bare_grpc(model),
-        _reference("rest", models),
-        _reference("grpc", models),
+        reference("rest", models),
+        reference("grpc", models),
     ]
     if importlib.util.find_spec("fastapi"):
         found.append(_asgi("FastAPI + pydantic", "benchmarks.peer_fastapi:app", model))
@@ -71,7 +71,8 @@ def _bare_grpc(model: str) -> Contender:
     return Contender("bare grpc.aio", "grpc", f"127.0.0.1:{port}", command)
 
 
-def _reference(plane: str, models: Path) -> Contender:
+def reference(plane: str, models: Path) -> Contender:
+    """Return our server, with these models, measured on one of its planes."""
     ports = {"rest": _free_port(), "grpc": _free_port()}
     command = [sys.executable, "-m", "reference_server", "--models", str(models)]
     command += ["--http-port", str(ports["rest"]), "--grpc-port", str(ports["grpc"])]
