@@ -99,6 +99,7 @@ REST = Kind('a URL such as "http://host:8080"', _rest)
 METRIC = matching(
     'the name of a metric such as "inference_requests_total"', r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 )
+LABEL = matching('the name of a label such as "model"', r"[a-zA-Z_][a-zA-Z0-9_]*")
 GRPC = matching('an address such as "host:8081"', r"[^\s/@]+:(\d{1,5}|\{grpc_port\})")
 SECRETS = Kind(
     'values from the environment such as { Authorization = "Bearer env:TOKEN" }', _secrets
@@ -154,7 +155,7 @@ class Metrics:
     """`[metrics]`: where the server's metrics are read, and its names for ours.
 
     Without `url` they are at `/metrics` of the REST URL; without `failures` the failed requests are
-    those of `requests` whose label `code` says so.
+    counted in `requests`, in series of their own.
     """
 
     url: Annotated[str | None, REST] = None
@@ -164,6 +165,8 @@ class Metrics:
     queue_depth: Annotated[str, METRIC] = "inference_queue_depth"
     in_flight: Annotated[str, METRIC] = "inference_in_flight"
     batch_rows: Annotated[str, METRIC] = "inference_batch_rows"
+    model_label: Annotated[str, LABEL] = "model"
+    version_label: Annotated[str, LABEL] = "version"
 
 
 @dataclass(frozen=True, slots=True)
