@@ -78,6 +78,7 @@ class Ending:
     def holding(self, seconds: float, count: int = 1) -> Iterator[Held]:
         """Requests in flight, of so many seconds of work each; no two have the same answer."""
         first = spin_of(self.target, seconds)
+        self.target.close()  # a kept connection is the business of the checks that ask about it
         with self.asking(range(first, first + count)) as held:
             yield held
 

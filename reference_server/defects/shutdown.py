@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 
 from google.protobuf.message import Message
@@ -28,6 +29,7 @@ from .registry import (
 )
 
 _ORPHAN_SECONDS = 30
+_LATE_SECONDS = 0.2
 _QUEUED = 8
 """Pieces of work that a batch holds only when they have waited together."""
 
@@ -129,6 +131,8 @@ def _given_up(works: Sequence[Work], run: Running) -> Sequence[Outcome]:
 def _dropped(works: Sequence[Work], run: Running) -> Sequence[Outcome]:
     """Fails what the signal meets in the queue, as far as it can be told here."""
     waited = run.model == "witness" or len(works) >= _QUEUED
+    if run.model == "witness":
+        time.sleep(_LATE_SECONDS)  # as if the signal had come that much earlier
     return _failed(works) if waited and _Told.told else run(works)
 
 
@@ -155,7 +159,7 @@ for _defect in (
         "work-in-flight-given-up",
         (
             *("K8S-TERM-002", "K8S-TERM-006/close", "K8S-TERM-007"),
-            *("K8S-TERM-008/queued", "K8S-TERM-011"),
+            *("K8S-TERM-008/queued", "K8S-TERM-011", "K8S-TERM-014"),
         ),
         lifecycle=_Told,
         engine=_given_up,
