@@ -166,6 +166,7 @@ class Target:
                 instance.wait_ready()
                 for name in fixtures:
                     instance.target.fixture(name)
+                instance.target.close()  # nobody is connected to it yet
             yield instance
 
     def beside(self, addresses: Addresses, hosting: Iterable[str] = ()) -> "Target":
