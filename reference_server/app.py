@@ -2,9 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from grpc.aio import Server
 
 from servespec.wire.messages import ServerMetadata
 
@@ -46,36 +50,26 @@ async def serve(settings: Settings, signals: Signals) -> int:
             to be had.
     """
     repository = find_models(settings.models)
-    heartbeat = Heartbeat()
     lifecycle = Lifecycle(settings.drain_delay_seconds, settings.grace_seconds)
-    probes = Probes(lifecycle, repository.health, heartbeat, settings.stuck_seconds)
+    probes = Probes(lifecycle, repository.health, Heartbeat(), settings.stuck_seconds)
     health = Health(probes)
     service = Service(_METADATA, repository, probes)
     metrics = Metrics(repository)
-    exposition = Exposition(metrics, repository)
     codec = Codec()
     codec.start()
-    rest = RestDoor(service, metrics, exposition.answer, codec)
-    behaviour = Behaviour(rest, GrpcDoor(service, codec).answers, health.check, HttpProtocol)
+    rest = RestDoor(service, metrics, Exposition(metrics, repository).answer, codec)
+    behaviour = Behaviour(
+        rest, GrpcDoor(service, codec).answers, health.check, health.watch, HttpProtocol
+    )
     switch = _switch(settings, lifecycle, probes)
     loader = _loader(settings, metrics, switch)
-    if switch is not None:
-        behaviour = _defective(behaviour, switch)
+    behaviour = _defective(behaviour, switch)
     calls = Calls()
     doors = Doors(
         settings.host,
         settings.grpc_port,
         _http_server(settings, behaviour, rest.observe),
-        new_server(
-            {name: calls.tracked(answer) for name, answer in behaviour.inference.items()},
-            calls.tracked(behaviour.check),
-            health.watch,
-            settings.max_body_bytes,
-            metrics=metrics,
-            codec=codec,
-            until_end=calls.until_end,
-            interceptors=behaviour.interceptors,
-        ),
+        _grpc_server(settings, behaviour, calls, metrics, codec),
         calls,
         _probe_door(settings, behaviour),
         _switch_door(settings, switch),
@@ -83,15 +77,26 @@ async def serve(settings: Settings, signals: Signals) -> int:
     )
 
     signals.listen(_on_the_loop(lifecycle.signalled))
-    beating = asyncio.create_task(heartbeat.run())
+    load = partial(loader.load, repository)
     try:
-        _announce(await doors.open())
-        loading = asyncio.create_task(loader.load(repository))
-        return await _live(loading, lifecycle, settings.exit_on_load_failure)
+        return await _live(doors, probes, load, must_load=settings.exit_on_load_failure)
     finally:
-        await lifecycle.end(doors)
         signals.ignore()  # before the loop that hears of them is closed
-        beating.cancel()
+
+
+def _grpc_server(
+    settings: Settings, behaviour: Behaviour, calls: Calls, metrics: Metrics, codec: Codec
+) -> Server:
+    return new_server(
+        {name: calls.tracked(answer) for name, answer in behaviour.inference.items()},
+        calls.tracked(behaviour.check),
+        behaviour.watch,
+        settings.max_body_bytes,
+        metrics=metrics,
+        codec=codec,
+        until_end=calls.until_end,
+        interceptors=behaviour.interceptors,
+    )
 
 
 def _on_the_loop(listener: Callable[[int], None]) -> Callable[[int], None]:
@@ -140,13 +145,22 @@ def _switch_door(settings: Settings, switch: "DefectSwitch | None") -> HttpServe
     return switch.server(settings.defects_port)
 
 
-def _defective(behaviour: Behaviour, switch: "DefectSwitch") -> Behaviour:
+def _defective(behaviour: Behaviour, switch: "DefectSwitch | None") -> Behaviour:
     """Put the deliberate defects around all behaviour."""
+    if switch is None:
+        return behaviour
     inference = {
         name: switch.wrap_grpc(name, answer) for name, answer in behaviour.inference.items()
     }
     check = switch.wrap_grpc("Check", behaviour.check)
-    return Behaviour(switch.wrap_rest(behaviour.rest), inference, check, switch.protocol, (switch,))
+    return replace(
+        behaviour,
+        rest=switch.wrap_rest(behaviour.rest),
+        inference=inference,
+        check=check,
+        protocol=switch.protocol,
+        interceptors=(switch,),
+    )
 
 
 def _probe_door(settings: Settings, behaviour: Behaviour) -> ProbeDoor | None:
@@ -173,7 +187,20 @@ def _announce(addresses: Mapping[str, str]) -> None:
     sys.stdout.flush()
 
 
-async def _live(loading: "asyncio.Task[bool]", lifecycle: Lifecycle, must_load: bool) -> int:
+async def _live(
+    doors: Doors, probes: Probes, load: Callable[[], Coroutine[Any, Any, bool]], *, must_load: bool
+) -> int:
+    """Go from open doors to closed ones; return the exit code."""
+    beating = asyncio.create_task(probes.heartbeat.run())
+    try:
+        _announce(await doors.open())
+        return await _serve(asyncio.create_task(load()), probes.lifecycle, must_load)
+    finally:
+        await probes.lifecycle.end(doors)
+        beating.cancel()
+
+
+async def _serve(loading: "asyncio.Task[bool]", lifecycle: Lifecycle, must_load: bool) -> int:
     """Wait for the initial load, then for the first signal; return the exit code."""
     ended = asyncio.create_task(lifecycle.ended.wait())
     await asyncio.wait({loading, ended}, return_when=asyncio.FIRST_COMPLETED)

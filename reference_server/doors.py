@@ -9,7 +9,7 @@ from grpc.aio import Server, ServerInterceptor
 
 from .calls import Calls
 from .errors import StartupError
-from .grpc import Answer
+from .grpc import Answer, Watch
 from .http import Handler, HttpServer, ProtocolFactory
 from .probe_door import ProbeDoor
 
@@ -29,6 +29,7 @@ class Behaviour:
         rest: any HTTP request.
         inference: each method of the gRPC inference service, by name.
         check: the question of the gRPC health service.
+        watch: the same question, answered again and again.
         protocol: makes the HTTP protocol of each connection.
         interceptors: see each gRPC call before its method is looked up.
     """
@@ -36,6 +37,7 @@ class Behaviour:
     rest: Handler
     inference: Mapping[str, Answer]
     check: Answer
+    watch: Watch
     protocol: ProtocolFactory
     interceptors: Sequence[ServerInterceptor] = ()
 

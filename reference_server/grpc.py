@@ -26,7 +26,7 @@ from .service import Service
 from .status import failure
 from .timing import SERVER_TIMING, Timing
 
-__all__ = ["Answer", "Context", "GrpcDoor", "new_server"]
+__all__ = ["Answer", "Context", "GrpcDoor", "Watch", "new_server"]
 
 Context: TypeAlias = ServicerContext[Any, Any]
 Answer: TypeAlias = Callable[[Any, Context], Awaitable[Message]]
