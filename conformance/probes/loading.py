@@ -1,11 +1,10 @@
 """What a starting server is asked about the models that load slowly, or not at all."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from servespec.target.exchange import Exchange
 from servespec.target.instance import Instance
-from servespec.target.outcomes import TargetGone
 
 from ..strategies import SCALAR, request
 from .kubelet import polled
@@ -17,7 +16,7 @@ NOT_SERVED = "the model was not served"
 SETTLED_SECONDS = 1.0
 """Harness: how long a server is watched after its first answer."""
 
-SILENT_SECONDS = 30.0
+SILENT_SECONDS = 60.0
 """Harness: how long a server whose only model is broken may answer nothing and not exit."""
 
 
@@ -39,20 +38,18 @@ def says_false(exchange: Exchange) -> bool:
     return isinstance(body, dict) and body.get("ready", body.get("live")) is False
 
 
-def answers_until_settled(instance: Instance, ask: Callable[[], Exchange]) -> Iterator[Exchange]:
-    """What is answered from the start until 2 s after the first answer, or until the exit."""
-    deadline = instance.started + SILENT_SECONDS
-    heard = False
-    try:
-        for exchange in polled(ask, SILENT_SECONDS):
-            if exchange.failure is None:
-                if not heard:
-                    heard, deadline = True, time.monotonic() + SETTLED_SECONDS
-                yield exchange
-            if time.monotonic() > deadline:
-                return
-    except TargetGone:
-        return
+def answers_until_settled(instance: Instance, ask: Callable[[], Exchange]) -> list[Exchange]:
+    """What is answered from the start until 1 s after the first answer, or until the exit."""
+    answers: list[Exchange] = []
+    deadline = time.monotonic() + SILENT_SECONDS
+    for exchange in polled(ask, SILENT_SECONDS + SETTLED_SECONDS):
+        if exchange.failure is None:
+            if not answers:
+                deadline = time.monotonic() + SETTLED_SECONDS
+            answers.append(exchange)
+        if time.monotonic() > deadline or instance.alive():
+            break
+    return answers
 
 
 def must_name(exchange: Exchange, model: str) -> None:

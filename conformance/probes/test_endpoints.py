@@ -166,11 +166,15 @@ def _at_own_address(target: Target) -> Iterator[Target]:
     """The server under the machine's address, started to listen there if it has to be told."""
     option = target.claim("probes", "bind")
     if option is None:
-        yield _elsewhere(target, own_address())
+        with closing(_elsewhere(target, own_address())) as outside:
+            yield outside
         return
     target.record("listens on every address with", option)
-    with target.fresh("identity_fp32", arguments=shlex.split(option)) as instance:
-        yield _elsewhere(instance.target, own_address())
+    with (
+        target.fresh("identity_fp32", arguments=shlex.split(option)) as instance,
+        closing(_elsewhere(instance.target, own_address())) as outside,
+    ):
+        yield outside
 
 
 def _elsewhere(target: Target, host: str) -> Target:

@@ -45,7 +45,7 @@ def test_a_model_that_did_not_load_is_no_reason_to_be_killed(target: Target) -> 
 def _without_a_model(target: Target, ask: Callable[[Target], Exchange]) -> list[Exchange]:
     """What a server whose only model cannot be loaded answers, and how it ends is recorded."""
     with target.fresh("broken", ready=False) as instance:
-        answers = list(answers_until_settled(instance, lambda: ask(instance.target)))
+        answers = answers_until_settled(instance, lambda: ask(instance.target))
         target.record("when its only model does not load", instance.alive() or "the server runs on")
     return answers
 
@@ -66,7 +66,7 @@ def test_a_model_that_did_not_load_is_named_in_the_refusal(target: Target) -> No
     """Who asks for it learns which model is missing, not that the whole server is broken."""
     with target.fresh("broken", ready=False) as instance:
         rest = instance.target.rest
-        seen = list(answers_until_settled(instance, lambda: rest.model_metadata("broken")))
+        seen = answers_until_settled(instance, lambda: rest.model_metadata("broken"))
         if not seen or instance.alive():
             raise NotApplicable("the server does not run on when a model fails to load")
         inferred = rest.infer("broken", request(SCALAR))

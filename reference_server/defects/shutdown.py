@@ -79,7 +79,7 @@ class ShutdownAtOnce(Lifecycle):
         """Forgets that others learn late of its end."""
 
 
-@probe_defect("ready-while-leaving", breaks=["K8S-TERM-004", "HLTH-GRPC-006/leaving"])
+@probe_defect("ready-while-leaving", breaks=["K8S-TERM-004", "HLTH-GRPC-006/shutdown"])
 class ReadyWhileLeaving(Probes):
     """Goes on to be sent work."""
 

@@ -177,3 +177,20 @@ def test_the_evidence_can_be_repeated_and_holds_no_secret() -> None:
     assert evidence.command.endswith(" inference.GRPCInferenceService/ModelReady")
     assert '{"name": "m"}' in evidence.command
     assert "secret" not in str(target.evidence)
+
+
+def test_a_kubelet_has_no_credentials_and_says_who_it_is_over_grpc() -> None:
+    sent: list[Mapping[str, str | bytes]] = []
+
+    def live(_: bytes, context: grpc.ServicerContext) -> bytes:
+        sent.append(dict(context.invocation_metadata()))
+        return b""
+
+    with serving({"ServerLive": live}) as target:
+        kubelet = target.as_kubelet()
+        for asker in (target, kubelet):
+            asker.grpc.call("ServerLive", b"").must_succeed()
+        kubelet.close()
+
+    assert [one.get("authorization") for one in sent] == ["Bearer secret", None]
+    assert [str(one["user-agent"]).startswith("kube-probe/") for one in sent] == [False, True]

@@ -10,7 +10,7 @@ import pytest
 from servespec.target.instance import Instances
 from servespec.target.manifest import load
 from servespec.target.outcomes import Nonconformance, TargetGone, Untestable
-from servespec.target.procfs import Process
+from servespec.target.procfs import Process, resident_bytes
 from servespec.target.target import Target
 
 from .scripted import target_at
@@ -106,6 +106,14 @@ def test_without_waiting_its_start_can_be_watched(judged: Judged) -> None:
         assert instance.alive() is None
         instance.wait_ready()
         assert instance.target.probe("ready").status == 200
+
+
+def test_it_is_started_with_more_arguments_and_its_log_can_be_read(judged: Judged) -> None:
+    with judged(SMALL).fresh(arguments=["--more", "than the file"]) as instance:
+        printed = instance.log.read_text().splitlines()[1]
+
+        assert "'--more', 'than the file'" in printed
+        assert all(resident_bytes(process.pid) > 0 for process in instance.processes())
 
 
 def test_nothing_of_it_is_left_even_when_the_check_fails(judged: Judged) -> None:

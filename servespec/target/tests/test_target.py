@@ -90,6 +90,15 @@ def test_a_startup_probe_that_the_file_does_not_name_is_not_applicable() -> None
         nowhere().probe("startup")
 
 
+def test_a_kubelet_has_no_credentials_and_says_who_it_is() -> None:
+    with scripted(answering(OK)) as port:
+        target = target_at(port, headers={"Authorization": "Bearer secret"})
+        sent = dict(target.as_kubelet().probe("live").must_succeed().request.headers)
+
+    assert "Authorization" not in sent
+    assert sent["User-Agent"].startswith("kube-probe/")
+
+
 def test_each_check_begins_with_nothing_seen() -> None:
     with asked(answering(OK, OK)) as target:
         target.rest.get("/one")
