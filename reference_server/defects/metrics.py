@@ -170,7 +170,7 @@ async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
 @_page_defect("success-counted-twice", breaks=["MET-010/rest"])
 def _(text: str) -> str:
     """Counts a request when it comes, and when it is answered."""
-    line = r'(?m)^(inference_requests_total\{model="identity_fp32",.*plane="rest".*\} )(.*)$'
+    line = r'(?m)^(inference_requests_total\{.*model="identity_fp32",plane="rest".*\} )(.*)$'
     return re.sub(line, lambda found: f"{found[1]}{2 * float(found[2])}", text)
 
 
@@ -236,20 +236,22 @@ _word_defect("path", _unknown_path)
 _word_defect("id", _id)
 
 
+def _constant(text: str, version: str, label: str) -> str:
+    """The page with another label for a version of the model `constant`."""
+    old = rf'(model="constant",plane="\w+",version=)"{version}"'
+    return _relabelled(text, "inference_requests_total", old, rf'\1"{label}"')
+
+
 @_page_defect("version-not-named", breaks=["MET-014/latest"])
 def _(text: str) -> str:
     """Labels the version as it was asked for, which is mostly not at all."""
-    return _relabelled(
-        text, "inference_requests_total", 'constant",version="2"', 'constant",version="None"'
-    )
+    return _constant(text, "2", "None")
 
 
 @_page_defect("versions-counted-together", breaks=["MET-014/asked"])
 def _(text: str) -> str:
     """Counts all versions for the latest one."""
-    return _relabelled(
-        text, "inference_requests_total", 'constant",version="1"', 'constant",version="2"'
-    )
+    return _constant(text, "1", "2")
 
 
 @_page_defect("times-in-milliseconds", breaks=["MET-015"])
