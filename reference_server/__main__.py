@@ -1,5 +1,6 @@
 """`python -m reference_server`: read the flags, serve, exit."""
 
+import gc
 import sys
 
 from .signals import Signals
@@ -31,6 +32,9 @@ def main() -> int:
         return 2
     finally:
         signals.ignore()
+        # Or the interpreter searches all that the runtimes left behind for garbage, for half a
+        # second in which the process is still there and nobody answers its probes.
+        gc.freeze()
 
 
 if __name__ == "__main__":
