@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 __all__ = ["Leaving", "Lifecycle", "Phase"]
 
-_RESERVE, _LONGEST_RESERVE = 0.25, 1.5
+_RESERVE, _LONGEST_RESERVE = 0.5, 1.5
 """Of the grace, and in seconds: what it takes to answer what is given up, and to exit."""
 
 
