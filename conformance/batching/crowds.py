@@ -18,6 +18,8 @@ __all__ = [
     "bursts",
     "delay_seconds",
     "executions",
+    "full_house",
+    "maximum_requests",
     "maximum_rows",
     "spin_of",
     "spinning",
@@ -52,6 +54,17 @@ class Question:
 def maximum_rows(target: Target) -> int:
     """The largest batch that the target says it executes."""
     return int(_claimed(target, "max_rows"))
+
+
+def maximum_requests(target: Target) -> int | None:
+    """The most requests of a batch, for a target that counts those and not their rows."""
+    claimed = target.claim("batching", "max_requests")
+    return None if claimed is None else int(claimed)
+
+
+def full_house(target: Target) -> int:
+    """How many callers of one row each fill a batch."""
+    return maximum_requests(target) or maximum_rows(target)
 
 
 def delay_seconds(target: Target) -> float:

@@ -5,6 +5,7 @@ from statistics import median, quantiles
 import pytest
 
 from servespec.target.exchange import Exchange
+from servespec.target.outcomes import NotApplicable
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
@@ -14,6 +15,8 @@ from .crowds import (
     bursts,
     delay_seconds,
     executions,
+    full_house,
+    maximum_requests,
     maximum_rows,
     witnessing,
 )
@@ -30,8 +33,9 @@ CROWDS = 5
 @pytest.mark.parametrize("mix", ["nearly full", "thirds", "all sizes"])
 def test_no_batch_is_larger_than_the_maximum(target: Target, mix: str) -> None:
     """An operator who sized the memory for the maximum does not run out of it."""
-    most = maximum_rows(target)
-    questions = [_column(rows, caller) for caller, rows in enumerate(_sizes(mix, most))]
+    most = full_house(target)
+    sizes = _sizes(mix, most) if maximum_requests(target) is None else [1] * 2 * most
+    questions = [_column(rows, caller) for caller, rows in enumerate(sizes)]
 
     for answers in bursts(target, questions):
         for _, exchange in answers:
@@ -102,6 +106,8 @@ def test_concurrent_callers_share_executions(target: Target) -> None:
 @pytest.mark.parametrize("batches", [1, 3])
 def test_a_request_beyond_the_maximum_is_split_or_refused(target: Target, batches: int) -> None:
     """A client with too many rows gets all of them answered, or learns the limit."""
+    if maximum_requests(target) is not None:
+        raise NotApplicable("the target limits the requests of a batch, not their rows")
     most = maximum_rows(target)
     values = [float(row) for row in range(batches * most + 1)]
     exchange = witnessing(values).ask(target).must_answer_at_all()

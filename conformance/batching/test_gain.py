@@ -6,7 +6,7 @@ from servespec.target.target import Target
 from servespec.target.traffic import burst
 from servespec.verdicts.requirement import requirement
 
-from .crowds import CALLERS, Question, maximum_rows, spin_of, spinning
+from .crowds import CALLERS, Question, full_house, spin_of, spinning
 
 EXECUTION = 0.01
 ROUNDS = 15
@@ -17,7 +17,7 @@ GAIN = 2.0
 def test_many_callers_get_more_answers_a_second_than_one(target: Target) -> None:
     """An operator serves many clients for the price of few."""
     question = spinning(spin_of(target, EXECUTION))
-    callers = min(CALLERS, maximum_rows(target))
+    callers = min(CALLERS, full_house(target))
     wanted = float(target.claim("batching", "gain", GAIN))
     one = _answers_a_second(target, [question])
     many = _answers_a_second(target, [question] * callers)

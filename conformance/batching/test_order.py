@@ -10,7 +10,7 @@ from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
 from ..judging import admitted
-from .crowds import Question, maximum_rows, spin_of, spinning
+from .crowds import Question, full_house, spin_of, spinning
 
 QUEUED = 12
 STEP = 0.008
@@ -33,7 +33,7 @@ LATE = 0.2
 @requirement("BATCH-009", name="order", kind="saturating")
 def test_who_comes_first_is_served_first(target: Target) -> None:
     """A client that came earlier is not answered after all who came later."""
-    most = maximum_rows(target)
+    most = full_house(target)
     blocker = spinning(spin_of(target, BLOCKED))
     brief = spinning(spin_of(target, EXECUTION), most)
     finished: dict[int, float] = {}
@@ -65,7 +65,7 @@ def _ask_at(
 @requirement("BATCH-009", name="starvation", kind="saturating")
 def test_neither_large_nor_small_requests_starve(target: Target) -> None:
     """A client is served in its turn, whatever the size of its request."""
-    most, iterations = maximum_rows(target), spin_of(target, EXECUTION)
+    most, iterations = full_house(target), spin_of(target, EXECUTION)
     sizes = {"small": max(most // 4, 1), "large": most}
     waits: dict[str, list[float]] = {kind: [] for kind in sizes}
     until = time.monotonic() + LOAD_SECONDS
