@@ -1,7 +1,7 @@
 """The end of a server: what was begun is answered, and nobody is left without an answer."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -19,17 +19,22 @@ async def refusing(request: HttpRequest) -> HttpResponse:
     return error_response(503, "late") if request.late else await echo(request)
 
 
+async def done(call: Callable[[], None]) -> None:
+    """Make the call on the loop: what a client sends after it comes after it."""
+    call()
+
+
 @contextmanager
 def draining(served: Served) -> Iterator[Future[None]]:
     """What begins in the block is late; the future is done when all else is answered."""
-    served.loop.call_soon_threadsafe(served.server.refuse)
+    served.run(done(served.server.refuse))
     yield asyncio.run_coroutine_threadsafe(served.server.settled(), served.loop)
 
 
 def test_a_server_that_says_close_serves_new_connections_and_idle_ones() -> None:
     with serving() as served, served.connect() as idle:
         idle.send(GET).answer()
-        served.loop.call_soon_threadsafe(served.server.say_close)
+        served.run(done(served.server.say_close))
         for answer in (served.ask(GET), idle.send(GET).answer()):
             assert (answer.status, answer.headers["connection"]) == (200, "close")
         assert idle.rest() == b""
