@@ -1,5 +1,6 @@
 """An MLServer runtime that hosts one ONNX file through onnxruntime."""
 
+import asyncio
 import runpy
 from pathlib import Path
 
@@ -41,7 +42,8 @@ class OnnxModel(MLModel):
         requested = payload.outputs or [
             RequestOutput(name=output.name) for output in self._session.get_outputs()
         ]
-        arrays = self._run([output.name for output in requested], self._prepared(feed))
+        prepared = await asyncio.to_thread(self._prepared, feed) if self._preprocess else feed
+        arrays = self._run([output.name for output in requested], prepared)
         return InferenceResponse(
             model_name=self.name,
             model_version=self.version,
@@ -64,7 +66,7 @@ class OnnxModel(MLModel):
 
     def _prepared(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
-            return self._preprocess(feed) if self._preprocess else feed
+            return self._preprocess(feed)
         except ValueError as error:  # the step's way of refusing what it is given
             raise InferenceError(str(error)) from error
 
