@@ -13,8 +13,11 @@ __all__ = ["NOT_SERVED", "answers_until_settled", "identity", "must_name", "says
 
 NOT_SERVED = "the model was not served"
 
-SETTLED_SECONDS = 1.0
-"""Harness: how long a server is watched after its first answer."""
+SETTLED_SECONDS = 6.0
+"""Harness: how long a server is watched after its first answer.
+
+One that answers before it loads may yet have to start the process that does, and to give up.
+"""
 
 SILENT_SECONDS = 60.0
 """Harness: how long a server whose only model is broken may answer nothing and not exit."""
