@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-import uvloop
-
 from ...http import (
     Handler,
     HttpLimits,
@@ -140,7 +138,7 @@ def serving(
     protocol: ProtocolFactory = HttpProtocol,
 ) -> Iterator[Served]:
     """Serve until the block ends."""
-    loop = uvloop.new_event_loop()
+    loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     server = HttpServer(handler, limits, port=port, reuse_port=reuse_port, protocol=protocol)
