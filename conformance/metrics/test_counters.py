@@ -46,6 +46,9 @@ def _counted(target: Target, fixture: str, count: int, ask: Callable[[], None]) 
 
     what = f"inferences of {fixture}"
     risen = must_rise_by(target, count, what, ask_all, target.metrics.requests)
+    for sample in risen:
+        versioned = sample.label(target.metrics.version_label)
+        assert versioned, f"{sample} does not say which version it counts"
     return _labelled(target, fixture, risen)
 
 
@@ -66,7 +69,6 @@ def _labelled(target: Target, fixture: str, risen: Sequence[Sample]) -> list[Ser
     for sample in risen:
         found = sample.label(labels[0])
         assert found == model, f"inferences of {model} are counted in {sample}"
-        assert sample.label(labels[1]), f"{sample} does not say which version it counts"
     return [
         (sample.name, frozenset(pair for pair in sample.labels if pair[0] not in labels))
         for sample in risen
