@@ -45,7 +45,6 @@ class ExitsWithAnError(Lifecycle):
     "outstays-the-grace",
     breaks=[
         "K8S-TERM-001",
-        "K8S-TERM-004",
         "K8S-TERM-006/idle",
         "K8S-TERM-009",
         "K8S-TERM-011",
