@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 FILES = ["README.md", "CHANGELOG.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md"]
 PAGES = [file for pattern in FILES for file in sorted(ROOT.glob(pattern))]
 CHECKS = [file for file in (ROOT / "conformance").rglob("*.py") if "tests" not in file.parts]
-FOREIGN = {"--pyargs"}
-"""Options of pytest."""
+FOREIGN = {"--pyargs", "--exit-timeout-secs"}
+"""Options of pytest and of Triton."""
 
 pages = pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
 
