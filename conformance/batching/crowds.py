@@ -1,7 +1,6 @@
 """Callers at the same moment, and what `witness` tells of the executions that they shared."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from servespec.target.exchange import Exchange
@@ -10,45 +9,21 @@ from servespec.target.target import Target
 from servespec.target.traffic import burst, must_be_close
 
 from ..judging import admitted
-from ..strategies import request, tensor
+from ..questions import SECONDS, Question
 
 __all__ = [
     "CALLERS",
-    "Question",
     "bursts",
     "delay_seconds",
     "executions",
     "full_house",
     "maximum_requests",
     "maximum_rows",
-    "spin_of",
-    "spinning",
-    "witnessing",
 ]
 
 CALLERS = 32
 """How many ask at once where the requirement names no number."""
 BURSTS = 3
-SECONDS = 20.0
-CALIBRATION = 200  # iterations of spin: some 20 ms
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """An inference that can be asked alone, or as one of many at the same moment."""
-
-    fixture: str
-    body: Mapping[str, Any]
-    version: str | None = None
-
-    def ask(self, target: Target) -> Exchange:
-        """Asks it by itself."""
-        body, version = self.body, self.version
-        return target.rest.infer(self.fixture, body, version=version, timeout=SECONDS)
-
-    def message(self, target: Target) -> bytes:
-        """The whole request as bytes."""
-        return target.rest.message(self.fixture, self.body, version=self.version)
 
 
 def maximum_rows(target: Target) -> int:
@@ -108,26 +83,3 @@ def executions(answers: Iterable[Exchange]) -> Mapping[float, int]:
         columns = (exchange.array(name).ravel().tolist() for name in ("nonce", "batch"))
         found.update(zip(*columns, strict=True))
     return found
-
-
-def witnessing(values: Sequence[float], **more: Any) -> Question:
-    """Asks `witness` for a row of each value."""
-    return Question("witness", request(tensor("x", "FP32", [len(values), 1], values), **more))
-
-
-def spinning(iterations: int, rows: int = 1) -> Question:
-    """Asks `spin` for so many iterations: the execution of any number of rows takes as long."""
-    data = [iterations] * rows
-    return Question("spin", request(tensor("iterations", "INT64", [rows, 1], data)))
-
-
-def spin_of(target: Target, seconds: float) -> int:
-    """How many iterations of `spin` take so long on the target, measured now.
-
-    The shortest of a few times is the one that nothing else disturbed.
-    """
-    idle, busy = (
-        min(spinning(count).ask(target).must_succeed().seconds for _ in range(7))
-        for count in (0, CALIBRATION)
-    )
-    return max(1, round(seconds * CALIBRATION / max(busy - idle, 1e-3)))

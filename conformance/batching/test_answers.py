@@ -13,8 +13,9 @@ from servespec.target.outcomes import Untestable
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
+from ..questions import Question, spinning, witnessing
 from ..strategies import request, tensor
-from .crowds import CALLERS, Question, bursts, executions, spinning, witnessing
+from .crowds import CALLERS, bursts, executions
 
 SIZES = (1, 2, 3, 1, 5, 1, 4, 2, 1, 3, 1, 8)
 WIDTH = 7

@@ -11,8 +11,8 @@ from servespec.target.target import Target
 from servespec.target.traffic import Pending, open_burst
 from servespec.verdicts.requirement import requirement
 
+from ..questions import Question, spin_of, spinning, witnessing
 from ..strategies import request, tensor
-from .crowds import Question, spin_of, spinning, witnessing
 
 CALLERS = 8
 LEAVERS = (0, 3)

@@ -9,16 +9,15 @@ from servespec.target.outcomes import NotApplicable
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
+from ..questions import Question, witnessing
 from .crowds import (
     CALLERS,
-    Question,
     bursts,
     delay_seconds,
     executions,
     full_house,
     maximum_requests,
     maximum_rows,
-    witnessing,
 )
 
 LONERS = 40

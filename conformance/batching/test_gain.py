@@ -6,7 +6,8 @@ from servespec.target.target import Target
 from servespec.target.traffic import burst
 from servespec.verdicts.requirement import requirement
 
-from .crowds import CALLERS, Question, full_house, spin_of, spinning
+from ..questions import Question, spin_of, spinning
+from .crowds import CALLERS, full_house
 
 EXECUTION = 0.01
 ROUNDS = 15

@@ -10,7 +10,8 @@ from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
 from ..judging import admitted
-from .crowds import Question, full_house, spin_of, spinning
+from ..questions import Question, spin_of, spinning
+from .crowds import full_house
 
 QUEUED = 12
 STEP = 0.008

@@ -9,8 +9,9 @@ from servespec.target.outcomes import NotApplicable
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
+from ..questions import Question, spinning
 from ..strategies import request, tensor
-from .crowds import Question, bursts, spinning
+from .crowds import bursts
 
 CALLERS = 16
 VERSIONS = ("1", "2")

@@ -8,7 +8,7 @@ from servespec.target.exchange import Exchange
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
-from ..batching.crowds import Question
+from ..questions import Question
 from ..strategies import SCALAR, request
 
 CONNECTIONS, REQUESTS = 8, 200

@@ -7,7 +7,7 @@ from servespec.target.target import Target
 from servespec.target.traffic import open_burst
 from servespec.verdicts.requirement import requirement
 
-from ..batching.crowds import spin_of, spinning
+from ..questions import spin_of, spinning
 from .exposition import Page
 from .scraping import await_page, quiet, scraped, total_of
 

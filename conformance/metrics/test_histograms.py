@@ -8,7 +8,8 @@ from servespec.target.outcomes import NotApplicable
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
-from ..batching.crowds import Question, bursts, executions, witnessing
+from ..batching.crowds import bursts, executions
+from ..questions import Question, witnessing
 from ..strategies import SCALAR, request
 from .exposition import Page, Sample, Series
 from .scraping import await_page, must_rise_by, quiet, scraped, series_of, total_of

@@ -9,7 +9,7 @@ from servespec.target.outcomes import Untestable
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
-from ..batching.crowds import spin_of, spinning
+from ..questions import spin_of, spinning
 from .exposition import Page
 from .scraping import await_page, quiet, scraped, series_of
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from servespec.target.outcomes import Invalid
 from servespec.target.target import Target
 
-from ..strategies import request, tensor
+from ..questions import spinning
 from .kubelet import POLL_SECONDS
 
 __all__ = ["while_saturated"]
@@ -80,7 +80,7 @@ def _seconds_of_an_iteration(target: Target) -> float:
 
 def _spin(target: Target, iterations: float) -> float:
     """Seconds that one caller waits for so many iterations; a refusal is an answer as well."""
-    body = request(tensor("iterations", "INT64", [1, 1], [max(1, int(iterations))]))
+    question = spinning(max(1, int(iterations)))
     began = monotonic()
-    target.rest.infer("spin", body, timeout=ANSWER_SECONDS)
+    target.rest.infer(question.fixture, question.body, timeout=ANSWER_SECONDS)
     return monotonic() - began

@@ -10,7 +10,7 @@ from servespec.target.target import Target
 from servespec.target.traffic import open_burst
 from servespec.verdicts.requirement import requirement
 
-from ..batching.crowds import Question
+from ..questions import Question
 from ..strategies import request, tensor
 
 STEP = 1.0

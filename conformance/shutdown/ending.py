@@ -1,7 +1,6 @@
 """A server of the check's own that is told to stop while it is asked."""
 
 import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from servespec.target.outcomes import Invalid
 from servespec.target.target import Target
 from servespec.target.traffic import Pending, open_burst
 
-from ..batching.crowds import spin_of, spinning
+from ..questions import spin_of, spinning
 
 __all__ = [
     "SETTLE",
@@ -103,7 +102,7 @@ class Ending:
         left = seconds - self.since()
         if left < 0:
             raise Invalid(f"the moment {seconds:g} s after the signal was missed by {-left:.2f} s")
-        threading.Event().wait(left)
+        time.sleep(left)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from servespec.target.traffic import open_burst
 from servespec.verdicts.requirement import requirement
 from servespec.wire import proto as pb
 
-from ..batching.crowds import spinning
+from ..questions import spinning
 from .ending import (
     Ending,
     delay_seconds,

@@ -15,7 +15,8 @@ from servespec.verdicts.requirement import requirement
 from servespec.wire import proto as pb
 
 from ..batching.crowds import delay_seconds as batching_delay
-from ..batching.crowds import spin_of, spinning, witnessing
+from ..grpc.messages import typed
+from ..questions import spin_of, spinning, witnessing
 from .ending import (
     SETTLE,
     Ending,
@@ -65,11 +66,8 @@ def test_what_was_accepted_over_grpc_is_answered(target: Target) -> None:
 
 
 def _spin(target: Target, iterations: int, timeout: float) -> GrpcExchange:
-    contents = pb.InferTensorContents(int64_contents=[iterations])
-    tensor = pb.ModelInferRequest.InferInputTensor(
-        name="iterations", datatype="INT64", shape=[1, 1], contents=contents
-    )
-    return target.grpc.infer("spin", inputs=[tensor], timeout=timeout)
+    count = typed("iterations", "INT64", [1, 1], [iterations])
+    return target.grpc.infer("spin", inputs=[count], timeout=timeout)
 
 
 @requirement("K8S-TERM-008", name="queued")
