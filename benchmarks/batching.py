@@ -38,7 +38,6 @@ from .rounds import LOAD_CORE
 
 CALLERS = 32
 SPIN_SECONDS = 0.010
-LONE = 300
 TOKENS = 32
 SENTENCES = 64
 ROWS = 16
@@ -84,11 +83,9 @@ class Served:
 @contextlib.contextmanager
 def serving(contender: Contender) -> Iterator[Served]:
     """Run a server until the block ends."""
-    with running(contender):
-        url = f"http://{contender.address}"
-        target = Target(url, None, fixtures={}, claims={}, headers={}, tls=None, alive=lambda: None)
-        with contextlib.closing(target):
-            yield Served(contender.address, target)
+    url = f"http://{contender.address}"
+    with running(contender), contextlib.closing(Target.at(url)) as target:
+        yield Served(contender.address, target)
 
 
 def with_and_without(folder: Path, rounds: int, seconds: float) -> None:

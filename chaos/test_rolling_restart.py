@@ -1,6 +1,5 @@
 """A rolling restart under steady load: a deployment must not cost a single request."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -37,7 +36,7 @@ def test_a_rolling_restart_loses_no_request(replicas: Fleet) -> None:
     schedule = constant(RATE, SECONDS)
 
     with (
-        closing(at(replicas.url)) as target,
+        closing(Target.at(replicas.url)) as target,
         driving(target.rest, schedule, lambda number: question(target, number)) as traffic,
     ):
         codes = [restarted(replicas, index) for index in range(REPLICAS)]
@@ -48,14 +47,9 @@ def test_a_rolling_restart_loses_no_request(replicas: Fleet) -> None:
     must_be_answered_once(traffic.ledger)
 
 
-def at(url: str) -> Target:
-    """Whatever listens there."""
-    return Target(url, None, fixtures={}, claims={}, headers={}, tls=None, alive=lambda: None)
-
-
 def restarted(replicas: Fleet, index: int) -> int:
     """The exit code of a replica that is replaced after a while of steady traffic."""
-    threading.Event().wait(LEAD)
+    time.sleep(LEAD)
     return replicas.restart(index)
 
 

@@ -136,7 +136,7 @@ class _Rest:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._target = _target(url, None)
+        self._target = Target.at(url)
         self._plane = self._target.rest
 
     def close(self) -> None:
@@ -192,7 +192,7 @@ class _Grpc:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._target = _target(None, address)
+        self._target = Target.at(None, address)
         self._plane = self._target.grpc
 
     def close(self) -> None:
@@ -226,10 +226,6 @@ class _Grpc:
             exchange.message, preserving_proto_field_name=True
         )
         return answer
-
-
-def _target(rest: str | None, address: str | None) -> Target:
-    return Target(rest, address, fixtures={}, claims={}, headers={}, tls=None, alive=lambda: None)
 
 
 def _grpc_plane(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import grpc
@@ -78,6 +78,19 @@ class Target:
         self._present: set[str] = set()
         self.check = ""
         self.variants: dict[str, str] = {}
+
+    @classmethod
+    def at(cls, rest_url: str | None, grpc_address: str | None = None) -> Self:
+        """Whoever answers there: nothing is known of it."""
+        return cls(
+            rest_url,
+            grpc_address,
+            fixtures={},
+            claims={},
+            headers={},
+            tls=None,
+            alive=lambda: None,
+        )
 
     def __repr__(self) -> str:
         rest = (self._rest_url or "").rpartition("@")[2]  # nobody prints a password
