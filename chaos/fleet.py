@@ -94,7 +94,8 @@ def fleet(manifest: Manifest, models: Path, folder: Path, *, size: int) -> Itera
         ]
         for replica in replicas:
             replica.wait_ready()
-        proxy = stack.enter_context(Nginx(folder, free_port()))
+        proxy = Nginx(folder, free_port())
+        stack.callback(proxy.stop)
         started = Fleet(replicas, proxy)
         started.route(frozenset(range(size)))
         poller = threading.Thread(target=started.poll, daemon=True)
