@@ -127,21 +127,27 @@ def new_server(
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),  # or two servers could share a port unnoticed
     )
-    server = grpc.aio.server(interceptors=interceptors, options=options)
-    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        name: _unary(answer, *proto.METHODS[name]) for name, answer in inference.items()
+    services = {
+        proto.SERVICE: _inference_methods(inference, metrics, codec),
+        _HEALTH: _health_methods(check, watch),
+        reflection.SERVICE_NAME: _reflection_methods(until_end),
     }
-    methods["ModelInfer"] = _inference(inference["ModelInfer"], metrics, codec)
+    server = grpc.aio.server(interceptors=interceptors, options=options)
     server.add_generic_rpc_handlers(
-        (
-            grpc.method_handlers_generic_handler(proto.SERVICE, methods),
-            grpc.method_handlers_generic_handler(_HEALTH, _health_methods(check, watch)),
-            grpc.method_handlers_generic_handler(
-                reflection.SERVICE_NAME, _reflection_methods(until_end)
-            ),
-        )
+        [grpc.method_handlers_generic_handler(name, them) for name, them in services.items()]
     )
     return server
+
+
+def _inference_methods(
+    inference: Mapping[str, Answer], metrics: Metrics, codec: Codec
+) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    return {
+        name: _inference(answer, metrics, codec)
+        if name == "ModelInfer"
+        else _unary(answer, *proto.METHODS[name])
+        for name, answer in inference.items()
+    }
 
 
 def _health_methods(check: Answer, watch: Watch) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
