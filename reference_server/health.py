@@ -46,12 +46,13 @@ class Health:
         """Answer with the status now and with every later one, until one of the two leaves."""
         last = None
         while True:
-            changed = self._changed
+            # All read before the yield: the server may begin to drain while the answer is written.
+            changed, leaving = self._changed, self._probes.lifecycle.draining
             status = self._status(request.service)
             if status != last:
                 yield health_pb2.HealthCheckResponse(status=status)
             last = status
-            if self._probes.lifecycle.draining:
+            if leaving:
                 return
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), _POLL_SECONDS)

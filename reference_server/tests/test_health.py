@@ -52,6 +52,19 @@ def test_every_watcher_hears_of_every_change_until_the_drain() -> None:
     asyncio.run(lives())
 
 
+def test_a_watcher_too_slow_for_the_delay_still_hears_of_the_end() -> None:
+    async def lives() -> None:
+        probes = sound()
+        await probes.lifecycle.enter(Phase.READY)
+        watcher = Watcher(Health(probes), "")
+        assert await watcher.next() == SERVING
+        await probes.lifecycle.enter(Phase.DRAINING)
+        assert await watcher.next() == NOT_SERVING
+        assert await watcher.over()
+
+    asyncio.run(lives())
+
+
 def test_a_watcher_hears_of_an_engine_that_died() -> None:
     async def lives() -> None:
         states = {("a", "1"): State.READY}
