@@ -105,6 +105,7 @@ class Caller(asyncio.Protocol):
         self._call: Call | None = None
         self._last: Call | None = None
         self._lost = asyncio.Event()
+        self._came = math.nan
         self.since = 0.0
 
     @property
@@ -138,12 +139,17 @@ class Caller(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Note the time; read on when all other connections have done the same.
+
+        Answers of one batch come together, and to judge the first takes its time.
+        """
+        self._came = time.monotonic()
         self._in.feed(data)
-        self._read()
+        asyncio.get_running_loop().call_soon(self._read)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of the connection may be the end of the answer, or its loss."""
+        self._came = time.monotonic()
         if exc is None:
             self._in.feed(b"")
         else:
@@ -183,6 +189,7 @@ class Caller(asyncio.Protocol):
 
     def _settle(self, call: Call, exchange: Exchange, verdict: Verdict, *, keep: bool) -> None:
         call.stop_timer()
+        call.done = self._came
         answered = exchange.failure is None
         self._call, self._last = None, call if answered else None
         self._in.forget()
@@ -203,6 +210,8 @@ class Caller(asyncio.Protocol):
             self.leave()
 
     def _tire(self) -> None:
+        self._read()
+        self._came = time.monotonic()
         if self._call is not None and self._reader is not None:
             exchange = self._reader.failed(f"no answer within {self._timeout:g} s")
             verdict = Outcome.LOST, exchange.failure or ""

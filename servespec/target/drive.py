@@ -215,6 +215,7 @@ class Drive:
             self._unsent(call, f"no connection became free within {self._timeout:g} s")
 
     def _unsent(self, call: Call, why: str) -> None:
+        call.done = time.monotonic()
         self.settle(call, Exchange(call.message.request, failure=why), (Outcome.FAILED, why))
 
     def judge(self, call: Call, exchange: Exchange) -> Verdict:
@@ -236,7 +237,6 @@ class Drive:
 
     def settle(self, call: Call, exchange: Exchange, verdict: Verdict) -> None:
         """The call has its outcome."""
-        call.done = time.monotonic()
         call.status = exchange.status
         call.version = _version(exchange)
         call.verdict = verdict

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -55,6 +56,16 @@ def test_no_request_waits_for_the_answer_to_another() -> None:
     with asked(*[talk] * 5, together=True) as target:
         ledger = drive(target.rest, constant(50, 0.1), _question)
     assert _outcomes(ledger) == [Outcome.ANSWERED] * 5
+
+
+def test_the_time_to_judge_an_answer_is_not_the_targets() -> None:
+    def slow_to_judge(_number: int) -> Question:
+        return replace(_question(0), accept=lambda _exchange: time.sleep(0.3))
+
+    with asked(_echo) as target:
+        (row,) = drive(target.rest, [0.0], slow_to_judge).rows
+    assert row.outcome is Outcome.ANSWERED
+    assert row.done - row.sent < 0.3
 
 
 def test_a_request_without_a_free_connection_goes_out_late_and_shows_it() -> None:
