@@ -7,7 +7,9 @@ the throughput of 32 callers with batching and without. `witness`, for a single 
 engine: what batching adds. And a sentence encoder (MiniLM-L6, 32 tokens a row): the throughput
 under saturation beside the best batched rate of the bare runtime, and the latencies of Poisson
 arrivals at 70 % of that rate beside those of an ideal greedy batcher with the same costs. Every
-answer is compared with the one that is due. Servers run on one core, the load on the other.
+answer is compared with the one that is due. Servers run on one core, the load on the other; the
+latencies are measured once more with a server that may use both, because its engine is one thread
+like the ideal's, and on a single core all else that it does is taken from the engine.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from servespec.target.traffic import Outcome, Question, drive, poisson
 
 from .bare_session import bare_session
 from .callers import Ask, closed_loop
-from .contenders import Contender, reference, running
+from .contenders import SERVER_CORE, Contender, reference, running
 from .ideal import best_rate, measured_costs, simulated
 from .minilm import NAME, build_minilm
 from .rounds import LOAD_CORE
@@ -198,30 +200,48 @@ def encoder(folder: Path, weights: Path, rounds: int, seconds: float) -> None:
     models = folder / "encoder"
     file = build_minilm(models, weights)
     (models / NAME / "model.toml").write_text(SETTINGS)
-    rates, medians, tails = [], [], []
-    with serving(reference("rest", models)) as served:
-        asked = sentences(file, served.target)
+    one_core = reference("rest", models)
+    two_cores = replace(reference("rest", models), cores=(SERVER_CORE, LOAD_CORE))
+    rates, ratios = [], dict[str, list[tuple[float, float]]]()
+    with serving(one_core) as lone, serving(two_cores) as shared:
+        asked = sentences(file, lone.target)
         for number in range(rounds):
-            costs = measured_costs(file, TOKENS)
-            best = best_rate(costs)
-            rates.append(closed_loop(served.address, asked.ask, 2 * ROWS, seconds).rate / best)
+            best = best_rate(measured_costs(file, TOKENS))
+            rates.append(closed_loop(lone.address, asked.ask, 2 * ROWS, seconds).rate / best)
             schedule = poisson(SHARE * best, 3 * seconds, seed=number)
-            ledger = drive(served.target.rest, schedule, asked.question)
-            if ledger.counts()[Outcome.ANSWERED] != len(ledger.rows):
-                raise RuntimeError(f"not all were answered: {ledger.counts()}")
-            took = np.array([row.done - row.intended for row in ledger.rows])
-            ideal = simulated(schedule, costs, ROWS)
-            medians.append(float(np.percentile(took, 50) / np.percentile(ideal, 50)))
-            tails.append(float(np.percentile(took, 99) / np.percentile(ideal, 99)))
-            sys.stdout.write(
-                f"  round {number + 1}: bare {best:.0f} rows/s; Poisson at {SHARE:.0%}: "
-                f"p50 {np.percentile(took, 50) * 1000:.1f} ms (ideal "
-                f"{np.percentile(ideal, 50) * 1000:.1f}), p99 {np.percentile(took, 99) * 1000:.1f}"
-                f" ms (ideal {np.percentile(ideal, 99) * 1000:.1f})\n"
-            )
+            for where, served in (("two cores", shared), ("one core", lone)):
+                found = against_ideal(served, asked, schedule, file)
+                ratios.setdefault(where, []).append(found)
     say("encoder, saturated: throughput over the best bare rate", rates, ">= 0.9", "{:.2f}")
-    say("encoder, Poisson: p50 over the ideal batcher's", medians, "<= 1.3", "{:.2f}")
-    say("encoder, Poisson: p99 over the ideal batcher's", tails, "<= 1.3", "{:.2f}")
+    for where, found in ratios.items():
+        aim = "<= 1.3" if where == "two cores" else "none"
+        for name, values in zip(("p50", "p99"), zip(*found, strict=True), strict=True):
+            say(f"encoder, Poisson, {where}: {name} over the ideal's", values, aim, "{:.2f}")
+
+
+def against_ideal(
+    served: Served, asked: Sentences, schedule: np.ndarray, file: Path
+) -> tuple[float, float]:
+    """The p50 and the p99 of a drive, each over that of an ideal batcher.
+
+    Its costs are measured before the drive and after it: a virtual machine's core is not always as
+    fast, and where the queue is long a little makes much.
+    """
+    before = measured_costs(file, TOKENS)
+    ledger = drive(served.target.rest, schedule, asked.question)
+    after = measured_costs(file, TOKENS)
+    if ledger.counts()[Outcome.ANSWERED] != len(ledger.rows):
+        raise RuntimeError(f"not all were answered: {ledger.counts()}")
+    costs = {rows: (before[rows] + after[rows]) / 2 for rows in before}
+    took = [row.done - row.intended for row in ledger.rows]
+    ours = np.percentile(took, (50, 99)) * 1000
+    ideal = np.percentile(simulated(schedule, costs, ROWS), (50, 99)) * 1000
+    sys.stdout.write(
+        f"  {len(took)} sentences: p50 {ours[0]:.1f} ms (ideal {ideal[0]:.1f}), "
+        f"p99 {ours[1]:.1f} ms (ideal {ideal[1]:.1f})\n"
+    )
+    sys.stdout.flush()
+    return float(ours[0] / ideal[0]), float(ours[1] / ideal[1])
 
 
 def say(what: str, found: Sequence[float], wanted: str, form: str) -> None:

@@ -31,6 +31,7 @@ class Contender:
         address: host:port where it listens.
         command: starts it; empty if it is running already.
         environment: variables of the command, besides our own.
+        cores: where it runs.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Contender:
     address: str
     command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    cores: Sequence[int] = (SERVER_CORE,)
 
 
 def contenders(models: Path) -> list[Contender]:
@@ -85,7 +87,7 @@ def reference(plane: str, models: Path) -> Contender:
 
 @contextlib.contextmanager
 def running(contender: Contender) -> Iterator[int | None]:
-    """Run a contender on the servers' core; yield its process id, None if it is not ours.
+    """Run a contender on its cores; yield its process id, None if it is not ours.
 
     Raises:
         TimeoutError: it does not listen.
@@ -94,7 +96,7 @@ def running(contender: Contender) -> Iterator[int | None]:
         yield None
         return
     process = subprocess.Popen(
-        ["taskset", "-c", str(SERVER_CORE), *contender.command],
+        ["taskset", "-c", ",".join(map(str, contender.cores)), *contender.command],
         cwd=ROOT,
         env={**os.environ, **contender.environment},
         stdout=subprocess.DEVNULL,
