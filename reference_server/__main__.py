@@ -13,6 +13,7 @@ def main() -> int:
     import logging
     import os
 
+    from .descriptors import allow
     from .errors import StartupError
     from .runtime import check_distribution, installed
     from .settings import read_settings
@@ -20,6 +21,7 @@ def main() -> int:
     settings = read_settings()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core logs what we say ourselves
+    allow(settings.max_connections)
     try:
         check_distribution(installed())
         import uvloop

@@ -172,7 +172,9 @@ def _probe_door(settings: Settings, behaviour: Behaviour) -> ProbeDoor | None:
 def _http_server(settings: Settings, behaviour: Behaviour, observe: Observer) -> HttpServer:
     return HttpServer(
         behaviour.rest,
-        HttpLimits(max_body_bytes=settings.max_body_bytes),
+        HttpLimits(
+            max_connections=settings.max_connections, max_body_bytes=settings.max_body_bytes
+        ),
         host=settings.host,
         port=settings.http_port,
         protocol=behaviour.protocol,

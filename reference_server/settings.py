@@ -26,6 +26,7 @@ class Settings:
     instances: int
     python_steps: bool
     step_threads: int
+    max_connections: int
     max_body_bytes: int
     stalled_seconds: float
     stuck_seconds: float
@@ -81,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         help="run the Python files that models name in model.toml")  # fmt: skip
     add("--step-threads", type=_count, default=8, metavar="N",
         help="steps at once, by model")  # fmt: skip
+    add("--max-connections", type=_count, default=10_000, metavar="N",
+        help="the most connections over HTTP; one more is refused")  # fmt: skip
     add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",
         help="the largest request, on either plane")  # fmt: skip
     add("--stalled-seconds", type=_seconds, default=10.0, metavar="S",

@@ -39,14 +39,16 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """What a client may ask of a connection; times in seconds.
+    """What clients may ask of a server, and one of a connection; times in seconds.
 
+    A connection beyond `max_connections` is told so with 503 at once.
     A body may take `body_timeout` and one second more for each `body_rate` bytes of it. After the
     last answer the server reads and drops at most `linger_bytes` for `linger_timeout`, so that a
     client that is still sending can read the answer. Answers of `compress_from` bytes or more are
     compressed for clients that accept it.
     """
 
+    max_connections: int = 10_000
     max_body_bytes: int = 64 * 2**20
     max_header_bytes: int = 32 * 2**10
     max_headers: int = 128

@@ -28,6 +28,7 @@ KEEP_ALIVE = b"Connection: keep-alive\r\n"
 BODILESS = (204, 304)
 LARGE = 64 * 2**10  # bytes from which a body is not copied behind its head
 COMPRESSIBLE = ("application/json", "text/")
+TURNED_AWAY = 256  # connections beyond the most that are told so; more are closed without a word
 GIVEN_UP = "the request was given up: the server is shutting down"
 CLIENT_LEFT = 499
 """Stands for the status of a request whose client left before its answer; never sent."""
@@ -74,8 +75,15 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
         self.transport = cast(asyncio.Transport, transport)
+        surplus = len(self._connections.open) - self.limits.max_connections
         self._connections.open.add(self)
         self.enter(Phase.IDLE)
+        if surplus >= TURNED_AWAY:
+            self.transport.abort()
+        elif surplus >= 0:
+            text = f"more than {self.limits.max_connections} connections"
+            self.refuse(Refusal(503, text, (("Retry-After", "1"),)))
+            self._advance()
 
     def data_received(self, data: bytes) -> None:
         """Read on; after the end drop what comes, up to a bound."""

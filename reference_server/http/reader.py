@@ -58,6 +58,7 @@ class RequestReader:
         self._target = b""
         self._headers: dict[str, str] = {}
         self._fields: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
         self._seen: tuple[int, int] | None = None
         self._unseen = 0
         self._body: bytes | bytearray = b""
@@ -135,6 +136,8 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header field, or a trailer field, which is counted and not looked at."""
         self._fields.append((name, value))
+        self._head_size += len(name) + len(value) + 4
+        self.check_head_size(self._head_size)
         if len(self._fields) > self.limits.max_headers:
             raise Refusal(431, f"more than {self.limits.max_headers} header fields")
 
@@ -158,13 +161,11 @@ class RequestReader:
 
     def _take_fields(self) -> None:
         headers = self._headers
-        size = len(self._target)
         for raw_name, raw_value in self._fields:
-            size += len(raw_name) + len(raw_value) + 4
             name = self.field_name(raw_name)
             value = raw_value.decode("latin-1").strip()
             headers[name] = self.joined(name, headers[name], value) if name in headers else value
-        self.check_head_size(size)
+        self.check_head_size(len(self._target) + self._head_size)
 
     def on_body(self, piece: bytes) -> None:
         """A part of the body, free of chunking."""

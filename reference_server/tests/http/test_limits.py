@@ -1,12 +1,13 @@
 """What a client may not ask of a connection: too much, or too slowly."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
 from ...http import HttpLimits, HttpRequest, HttpResponse
 from .conftest import LIMITS
-from .serving import GET, PATIENCE, Served, serving
+from .serving import GET, PATIENCE, Client, Served, serving
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 HASTY = HttpLimits(
@@ -72,6 +73,14 @@ def test_header_fields_beyond_the_limit_are_431(served: Served, fields: bytes) -
         answer = client.answer()
         assert (answer.status, answer.headers["connection"]) == (431, "close")
         assert client.rest() == b""
+
+
+def test_a_head_is_refused_before_it_ends() -> None:
+    limits = HttpLimits(max_header_bytes=2000)
+    with serving(limits=limits) as served, served.connect() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: " + b"x" * 999 + b"\r\n")
+        client.send(b"Y: " + b"y" * 999 + b"\r\nZ")
+        assert client.answer().status == 431
 
 
 def test_trailer_fields_count_as_header_fields(served: Served) -> None:
@@ -151,3 +160,42 @@ def test_stalled_clients_do_not_hold_others_up(served: Served) -> None:
     for client in stalled:
         with client:
             assert client.send(GET[20:]).answer().status == 200
+
+
+def test_one_connection_too_many_is_told_so_at_once() -> None:
+    with serving(limits=HttpLimits(max_connections=1)) as served, served.connect() as first:
+        assert first.send(GET).answer().status == 200
+        with served.connect() as second:
+            answer = second.answer()
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+            assert answer.headers["connection"] == "close"
+            assert second.rest() == b""
+        assert first.send(GET).answer().status == 200
+
+
+def test_who_is_turned_away_reads_why_though_a_request_was_sent() -> None:
+    with serving(limits=HttpLimits(max_connections=0)) as served:
+        for _ in range(50):
+            assert served.ask(POST + b"Content-Length: 9\r\n\r\n123456789").status == 503
+
+
+def test_a_connection_that_ends_makes_room() -> None:
+    limits = HttpLimits(max_connections=1, idle_timeout=0.1)
+    with serving(limits=limits) as served, served.connect() as first:
+        assert first.send(GET).answer().status == 200
+        assert first.rest() == b""
+        assert served.ask(GET).status == 200
+
+
+def test_a_flood_of_connections_is_cut_without_a_word() -> None:
+    with serving(limits=HttpLimits(max_connections=0)) as served, ExitStack() as opened:
+        crowd = [opened.enter_context(served.connect()) for _ in range(300)]
+        told = [client for client in crowd if _first_byte(client)]
+        assert 256 <= len(told) < 300
+
+
+def _first_byte(client: Client) -> bytes:
+    try:
+        return client.socket.recv(1)
+    except ConnectionResetError:
+        return b""
