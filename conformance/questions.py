@@ -1,19 +1,32 @@
 """Inferences that can be asked alone, or many at the same moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from servespec.fixtures.ticks import ticks
 from servespec.target.exchange import Exchange
 from servespec.target.target import Target
 
 from .strategies import request, tensor
 
-__all__ = ["SECONDS", "Question", "spin_of", "spinning", "witnessing"]
+__all__ = [
+    "SECONDS",
+    "Question",
+    "executions_between",
+    "queueing",
+    "spin_of",
+    "spinning",
+    "witnessing",
+]
 
 SECONDS = 20.0
 """Harness: how long an answer is waited for."""
 CALIBRATION = 200  # iterations of spin: some 20 ms
+TICKS = 200_000
+"""Executions since the load of a model among which one is found again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +58,34 @@ def spinning(iterations: int, rows: int = 1) -> Question:
     return Question("spin", request(tensor("iterations", "INT64", [rows, 1], data)))
 
 
-def spin_of(target: Target, seconds: float) -> int:
+def queueing(iterations: int, number: int = 0, **more: Any) -> Question:
+    """Asks `queued` for so many iterations, and for a number of the caller's own to come back.
+
+    Two rows, which fill a batch where a server wants batches to have a queue.
+    """
+    x = tensor("iterations", "INT64", [2, 1], [iterations, -number])
+    return Question("queued", request(x, **more))
+
+
+def spin_of(target: Target, seconds: float, question: Callable[[int], Question] = spinning) -> int:
     """How many iterations of `spin` take so long on the target, measured now.
 
     The shortest of a few times is the one that nothing else disturbed.
     """
     idle, busy = (
-        min(spinning(count).ask(target).must_succeed().seconds for _ in range(7))
+        min(question(count).ask(target).must_succeed().seconds for _ in range(7))
         for count in (0, CALIBRATION)
     )
     return max(1, round(seconds * CALIBRATION / max(busy - idle, 1e-3)))
+
+
+def executions_between(before: Exchange, after: Exchange) -> int | None:
+    """How many executions of a model lie between two, told by their `tick`.
+
+    None where that cannot be told: ticks of another runtime, of different instances.
+    """
+    first, last = (exchange.array("tick").ravel()[0] for exchange in (before, after))
+    sequence = ticks(TICKS)
+    starts, ends = (np.flatnonzero(sequence == np.float32(tick)) for tick in (first, last))
+    steps = [int(end - start) - 1 for start in starts for end in ends if end > start]
+    return min(steps, default=None)

@@ -3,15 +3,13 @@
 import time
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
-from servespec.fixtures.ticks import ticks
 from servespec.target.target import Target
 from servespec.target.traffic import Pending, open_burst
 from servespec.verdicts.requirement import requirement
 
-from ..questions import Question, spin_of, spinning, witnessing
+from ..questions import Question, executions_between, spin_of, spinning, witnessing
 from ..strategies import request, tensor
 
 CALLERS = 8
@@ -25,8 +23,6 @@ PATIENCE = 10.0
 """Seconds in which the others must be answered: more than 8 executions one after the other."""
 ELEMENTS = 600_000
 """Two outputs of them, in JSON, are more than the 4 MiB that a system keeps for a slow reader."""
-TICKS = 200_000
-"""Executions since the load of `witness` among which one is found again."""
 
 leaving = pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
 
@@ -75,31 +71,14 @@ def _must_be_answered(pending: Pending, values: Sequence[float]) -> None:
 
 def _record_executions_for_leavers(target: Target) -> None:
     """Records how often `witness` ran for a caller who left at once: its ticks tell."""
-    before = _tick(target)
+    before = witnessing([0.0]).ask(target).must_succeed()
     with open_burst(target.rest, [witnessing([1.0]).message(target)]) as (leaver,):
         leaver.abandon()
     time.sleep(SETTLE)
-    distance = _distance(before, _tick(target))
+    ran = executions_between(before, witnessing([0.0]).ask(target).must_succeed())
     target.record(
-        "executions for a caller who left at once",
-        "not to be told" if distance is None else distance - 1,
+        "executions for a caller who left at once", "not to be told" if ran is None else ran
     )
-
-
-def _tick(target: Target) -> float:
-    return float(witnessing([0.0]).ask(target).must_succeed().array("tick")[0, 0])
-
-
-def _distance(before: float, after: float) -> int | None:
-    """How many executions lie between two ticks; None for ticks of different instances."""
-    sequence = ticks(TICKS)
-    steps = (
-        step
-        for place in np.flatnonzero(sequence == np.float32(before))
-        for step in (1, 2, 3)
-        if np.float32(after) in sequence[place + step : place + step + 1]
-    )
-    return next(steps, None)
 
 
 @requirement("BATCH-008", name="answering", kind="saturating")
