@@ -12,6 +12,7 @@ from grpc.aio import Server
 
 from servespec.wire.messages import ServerMetadata
 
+from .cache import MemoryStore, Store
 from .calls import Calls
 from .codec import Codec
 from .doors import Behaviour, Doors
@@ -27,6 +28,7 @@ from .probe_door import ProbeDoor, without_models
 from .probes import Heartbeat, Probes
 from .repository import find_models
 from .rest import RestDoor
+from .reusing import Reusing
 from .runtime import usable_providers
 from .service import Service
 from .settings import Settings
@@ -62,7 +64,8 @@ async def serve(settings: Settings, signals: Signals) -> int:
         rest, GrpcDoor(service, codec).answers, health.check, health.watch, HttpProtocol
     )
     switch = _switch(settings, lifecycle, probes)
-    loader = _loader(settings, metrics, switch)
+    reusing = Reusing(_store(settings, codec), codec, metrics.reuses)
+    loader = _loader(settings, metrics, switch, reusing)
     behaviour = _defective(behaviour, switch)
     calls = Calls()
     doors = Doors(
@@ -109,7 +112,14 @@ def _on_the_loop(listener: Callable[[int], None]) -> Callable[[int], None]:
     return pass_on
 
 
-def _loader(settings: Settings, metrics: Metrics, switch: "DefectSwitch | None") -> Loader:
+def _store(settings: Settings, codec: Codec) -> Store | None:
+    """Return where answers are kept."""
+    return MemoryStore(settings.cache_bytes, codec) if settings.cache_bytes else None
+
+
+def _loader(
+    settings: Settings, metrics: Metrics, switch: "DefectSwitch | None", reusing: Reusing
+) -> Loader:
     strict = settings.strict_providers  # which goes with "cuda" only
     providers = usable_providers(settings.providers, strict=strict)
     return Loader(
@@ -122,6 +132,7 @@ def _loader(settings: Settings, metrics: Metrics, switch: "DefectSwitch | None")
         metrics.executed,
         switch,
         settings.step_threads if settings.python_steps else None,
+        reusing,
     )
 
 

@@ -93,6 +93,8 @@ class Exposition:
         yield self._in_flight()
         yield self._queue_depth()
         yield self._states()
+        yield self._cache()
+        yield self._coalesced()
         models = self._metrics.models
         for name, text in _TIMES.items():
             found = {key: getattr(model, name) for key, model in models.items()}
@@ -113,6 +115,23 @@ class Exposition:
         metric = GaugeMetricFamily("inference_in_flight", text, labels=_MODEL)
         models = self._metrics.models
         return _Family(metric, tuple(models), [model.in_flight for model in models.values()])
+
+    def _cache(self) -> _Family:
+        text = "Requests that came to the model's cache; bypass: that did not want its answer."
+        metric = CounterMetricFamily("inference_cache", text, labels=(*_MODEL, "result"))
+        counts = {
+            (*key, use): float(count)
+            for key, model in self._metrics.models.items()
+            for use, count in model.reuses.cache.copy().items()
+        }
+        return _Family(metric, tuple(counts), tuple(counts.values()))
+
+    def _coalesced(self) -> _Family:
+        text = "Requests that waited for an execution that another one had begun."
+        metric = CounterMetricFamily("inference_coalesced", text, labels=_MODEL)
+        found = {key: model.reuses.coalesced for key, model in self._metrics.models.items()}
+        counts = {key: float(count) for key, count in found.items() if count is not None}
+        return _Family(metric, tuple(counts), tuple(counts.values()))
 
     def _queue_depth(self) -> _Family:
         metric = GaugeMetricFamily(

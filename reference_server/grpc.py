@@ -87,16 +87,22 @@ class GrpcDoor:
         metadata = self._service.model_metadata(request.name, request.version)
         return wire.encode_model_metadata(metadata)
 
-    async def model_infer(self, request: proto.ModelInferRequest, _context: Context) -> Message:
+    async def model_infer(self, request: proto.ModelInferRequest, context: Context) -> Message:
         """Infer; raw inputs are answered raw, typed ones typed where every output can be typed."""
         model = self._service.model(request.model_name, request.model_version)
         size = request.ByteSize()
         asked = await self._codec.run(size, partial(wire.decode_request, request))
-        answer = await self._service.infer(model, asked, _TIMING.get())
+        cache_control = "" if model.keys is None else _cache_control(context)
+        answer = await self._service.infer(model, asked, _TIMING.get(), cache_control)
         untyped = any(DATATYPES[output.datatype].contents is None for output in answer.outputs)
         raw = untyped or bool(request.raw_input_contents)
         encode = partial(wire.encode_response, answer, raw=raw)
         return await self._codec.run(size_of(answer.outputs), encode)
+
+
+def _cache_control(context: Context) -> str:
+    metadata = context.invocation_metadata() or ()
+    return ",".join(str(value) for key, value in metadata if key == "cache-control")
 
 
 def new_server(

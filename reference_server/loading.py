@@ -17,10 +17,12 @@ from servespec.wire.messages import TensorMetadata
 from .batching import BatchQueue, Forming
 from .engine import Engine
 from .errors import ComputeFailed, InvalidRequest, LoadError, ServingError, StartupError
+from .keys import Keys
 from .merging import Merger
-from .model_file import Batching, read_model_file
+from .model_file import Batching, ModelFile, read_model_file
 from .pipeline import Execute, Stage
 from .repository import Entry, Model, Repository, State
+from .reusing import Reusing
 from .session import Session, open_session
 from .signature import Signature, Work, batched
 from .steps import Function, Step, SteppedStage, load_function
@@ -50,7 +52,7 @@ class EngineDefects(Protocol):
 class _Opened:
     """What a model's files hold."""
 
-    batching: Batching | None
+    settings: ModelFile
     session: Session
     preprocess: Function | None
     postprocess: Function | None
@@ -84,6 +86,7 @@ class Loader:
         executed: hears of each execution.
         defects: put around the engines; None where there can be none.
         step_threads: of each model's Python steps; None where none may be run.
+        reusing: what models share that cache or coalesce; None where none does.
     """
 
     providers: Sequence[str]
@@ -95,6 +98,7 @@ class Loader:
     executed: Executed | None = None
     defects: EngineDefects | None = None
     step_threads: int | None = None
+    reusing: Reusing | None = None
 
     async def load(self, repository: Repository) -> bool:
         """Load and warm up every model; return whether all of them can be asked.
@@ -146,7 +150,7 @@ class Loader:
         session = open_session(entry.path, self.providers, self.intra_op_threads)
         if settings.batching is not None:
             session = replace(session, signature=batched(session.signature, settings.batching))
-        return _Opened(settings.batching, session, preprocess, postprocess)
+        return _Opened(settings, session, preprocess, postprocess)
 
     def _function(self, folder: Path, place: str | None) -> Function | None:
         if place is None:
@@ -166,7 +170,7 @@ class Loader:
 
     def _model(self, entry: Entry, opened: "_Opened") -> Model:
         session = opened.session
-        engine = self._engine(entry, session, opened.batching)
+        engine = self._engine(entry, session, opened.settings.batching)
         engine.start()
         threads = Workers(self.step_threads or 0 if opened.has_steps else 0)
         threads.start()
@@ -181,16 +185,28 @@ class Loader:
             engine.stop(limit)
             threads.stop()
 
+        name = f"{entry.name!r} version {entry.version!r}"
+        keys, stage = self._reusing(entry, opened, opened.around(name, engine.compute, threads))
         return Model(
             entry.name,
             entry.version,
             session.signature,
-            opened.around(f"{entry.name!r} version {entry.version!r}", engine.compute, threads),
+            stage,
             lambda: engine.state(self.stalled_seconds, self.stuck_seconds),
             lambda: engine.queue_depth,
             abort,
             close,
+            keys,
         )
+
+    def _reusing(self, entry: Entry, opened: "_Opened", stage: Stage) -> tuple[Keys | None, Stage]:
+        """Put the cache and the coalescing of a model around what computes, where it has any."""
+        if self.reusing is None:
+            return None, stage
+        keys = self.reusing.keys(entry.name, entry.version, opened.settings)
+        if keys is None:
+            return None, stage
+        return keys, self.reusing.around(keys, opened.settings, stage)
 
     def _engine(self, entry: Entry, session: Session, batching: Batching | None) -> Engine:
         name = f"{entry.name!r} version {entry.version!r}"

@@ -7,13 +7,13 @@ they look like to Prometheus is the business of `exposition`.
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from .errors import ModelNotFound
-from .pipeline import Computed
+from .pipeline import CacheUse, Computed
 from .repository import Repository
 
-__all__ = ["NO_MODEL", "ROWS", "SECONDS", "Histogram", "Key", "Metrics", "ModelMetrics"]
+__all__ = ["NO_MODEL", "ROWS", "SECONDS", "Histogram", "Key", "Metrics", "ModelMetrics", "Reuses"]
 
 Key: TypeAlias = tuple[str, str]
 """A model's name and the label of a version of it that exists."""
@@ -53,6 +53,32 @@ class Histogram:
         return list(accumulate(self._counts.copy())), total
 
 
+class Reuses:
+    """How often a model's answers were used again; a model that uses none again has no numbers."""
+
+    __slots__ = ("cache", "coalesced")
+
+    def __init__(self) -> None:
+        self.cache: dict[CacheUse, int] = {}
+        self.coalesced: int | None = None
+
+    def caches(self) -> None:
+        """Begin to count what the cache is to requests."""
+        self.cache = dict.fromkeys(get_args(CacheUse), 0)
+
+    def used(self, use: CacheUse) -> None:
+        """Count a request that came to the cache."""
+        self.cache[use] += 1
+
+    def coalesces(self) -> None:
+        """Begin to count requests that find their execution under way."""
+        self.coalesced = 0
+
+    def joined(self) -> None:
+        """Count one."""
+        self.coalesced = (self.coalesced or 0) + 1
+
+
 class ModelMetrics:
     """The measurements of one version of a model."""
 
@@ -64,6 +90,7 @@ class ModelMetrics:
         "preprocess",
         "queue",
         "request",
+        "reuses",
     )
 
     def __init__(self) -> None:
@@ -74,9 +101,12 @@ class ModelMetrics:
         self.batch_rows = Histogram(ROWS)
         self.preprocess: Histogram | None = None
         self.postprocess: Histogram | None = None
+        self.reuses = Reuses()
 
     def observe(self, computed: Computed) -> None:
         """Take in what is known of an inference that succeeded."""
+        if computed.source != "engine":
+            return
         self.queue.observe(computed.queue_seconds)
         self.compute.observe(computed.compute_seconds)
         if computed.preprocess_seconds is not None:
@@ -109,6 +139,10 @@ class Metrics:
         """Count an inference request that has come to its end."""
         series = (key, plane, code)
         self._requests[series] = self._requests.get(series, 0) + 1
+
+    def reuses(self, name: str, version: str) -> Reuses:
+        """Return where a model counts the answers that it uses again."""
+        return self.models[name, version].reuses
 
     def executed(self, name: str, version: str, rows: int) -> None:
         """Count an execution of a model."""

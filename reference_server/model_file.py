@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, structs
 
 from .errors import LoadError
 
-__all__ = ["Batching", "ModelFile", "Padding", "Steps", "read_model_file"]
+__all__ = ["Batching", "Cache", "ModelFile", "Padding", "Steps", "read_model_file"]
 
 NAME = "model.toml"
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -56,11 +56,34 @@ class Steps(Struct, frozen=True, forbid_unknown_fields=True):
     postprocess: Function | None = None
 
 
+class Cache(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long answers are kept, for who asks the same again."""
+
+    ttl_seconds: Annotated[float, Meta(gt=0, le=31_536_000)] = 300.0
+
+
 class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """All of `model.toml`."""
+    """All of `model.toml`.
+
+    Attributes:
+        batching: None: the model is not batched.
+        steps: around the engine.
+        deterministic: whether the same request has one right answer only.
+        coalesce: whether identical work that is asked for at the same time runs once; None: where
+            answers are kept.
+        cache: None: no answer is kept.
+    """
 
     batching: Batching | None = None
     steps: Steps = Steps()
+    deterministic: bool = True
+    coalesce: bool | None = None
+    cache: Cache | None = None
+
+    @property
+    def coalesces(self) -> bool:
+        """Whether identical work that is asked for at the same time runs once."""
+        return self.cache is not None if self.coalesce is None else self.coalesce
 
 
 _TABLES: Mapping[str, type[Struct]] = {
@@ -68,6 +91,7 @@ _TABLES: Mapping[str, type[Struct]] = {
     "$.batching": Batching,
     "$.batching.padding": Padding,
     "$.steps": Steps,
+    "$.cache": Cache,
 }
 _COMPLAINT = re.compile(r"(?P<text>.*?)(?: - at `(?P<place>[^`]*)`)?")
 
@@ -89,6 +113,7 @@ def read_model_file(folder: Path) -> ModelFile:
     except (OSError, ValueError) as error:
         raise LoadError(f"{path}: expected a TOML file: {error}") from error
     _check_sizes(path, found.batching)
+    _check_deterministic(path, found)
     return found
 
 
@@ -101,6 +126,12 @@ def _check_sizes(path: Path, batching: Batching | None) -> None:
     buckets = batching.padding.buckets if batching.padding else ()
     if list(buckets) != sorted(set(buckets)):
         raise LoadError(f"{path}: batching.padding.buckets: expected rising lengths")
+
+
+def _check_deterministic(path: Path, found: ModelFile) -> None:
+    if not found.deterministic and (found.cache is not None or found.coalesces):
+        key = "coalesce" if found.cache is None else "cache"
+        raise LoadError(f"{path}: {key}: expected a model that is deterministic")
 
 
 def _complaint(text: str) -> str:

@@ -6,16 +6,19 @@ a call and comes up by a return. The last stage is the engine, which computes in
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from .signature import Work
 
-__all__ = ["Computed", "Execute", "Outcome", "Run", "Stage", "Tensors"]
+__all__ = ["CacheUse", "Computed", "Execute", "Outcome", "Run", "Stage", "Tensors"]
 
 Tensors: TypeAlias = Sequence[np.ndarray]
 """An array for each of the work's outputs, in their order."""
+
+CacheUse: TypeAlias = Literal["hit", "miss", "bypass"]
+"""What the cache was to a request; bypass: its caller did not want to be answered from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Computed:
         batch_rows: of the batch that it was a part of; 1 for a model that is not batched.
         preprocess_seconds: of the model's own step before; None where it has none.
         postprocess_seconds: of the model's own step behind; None where it has none.
+        source: where it comes from; all times are those of an execution that this caller began.
+        cache: what the cache was to it; None for a model without one.
     """
 
     tensors: Tensors
@@ -37,6 +42,8 @@ class Computed:
     batch_rows: int
     preprocess_seconds: float | None = None
     postprocess_seconds: float | None = None
+    source: Literal["engine", "cache", "flight"] = "engine"
+    cache: CacheUse | None = None
 
 
 Stage: TypeAlias = Callable[[Work], Awaitable[Computed]]

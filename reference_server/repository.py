@@ -9,6 +9,7 @@ from time import monotonic
 
 from .engine import EngineState
 from .errors import ModelNotFound, ModelNotReady, StartupError
+from .keys import Keys
 from .pipeline import Stage
 from .signature import Signature
 
@@ -28,6 +29,7 @@ class Model:
         queue_depth: how much work waits to be run; may be asked from any thread.
         abort: fails all that is queued or runs, at once; only for the event loop.
         close: ends what still runs, and its engine, within so many seconds.
+        keys: names what it computes; None where it computes for each caller anew.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Model:
     queue_depth: Callable[[], int]
     abort: Callable[[], None]
     close: Callable[[float], None]
+    keys: Keys | None = None
 
 
 class State(Enum):

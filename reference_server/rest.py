@@ -123,7 +123,8 @@ class RestDoor:
         body = request.body
         decode = partial(wire.decode_request, name, version, body, header_length=header_length)
         asked = await self._codec.run(len(body), decode)
-        answer = await self._service.infer(model, asked, timing)
+        cache_control = request.headers.get("cache-control", "")
+        answer = await self._service.infer(model, asked, timing, cache_control)
         encode = partial(wire.encode_response, answer, _binary_outputs(asked, answer))
         body, length = await self._codec.run(size_of(answer.outputs), encode)
         if length is None:

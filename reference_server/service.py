@@ -34,13 +34,17 @@ class Service:
         """
         return self._repository.ready(name, version)
 
-    async def infer(self, model: Model, request: InferRequest, timing: Timing) -> InferResponse:
+    async def infer(
+        self, model: Model, request: InferRequest, timing: Timing, cache_control: str = ""
+    ) -> InferResponse:
         """Answer one inference, and note how it was computed.
 
         Raises:
             ServingError: see `errors`.
         """
         work = model.signature.validate(request)
+        if model.keys is not None:
+            work = await model.keys.keyed(work, request, cache_control)
         timing.computed = await model.compute(work)
         return _answer(request, model, work, timing.computed.tensors)
 

@@ -26,6 +26,7 @@ class Settings:
     instances: int
     python_steps: bool
     step_threads: int
+    cache_bytes: int
     max_connections: int
     max_body_bytes: int
     stalled_seconds: float
@@ -82,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         help="run the Python files that models name in model.toml")  # fmt: skip
     add("--step-threads", type=_count, default=8, metavar="N",
         help="steps at once, by model")  # fmt: skip
+    add("--cache-bytes", type=_bytes, default=64 * 2**20, metavar="N",
+        help="of the answers that models keep which cache; 0: none is kept")  # fmt: skip
     add("--max-connections", type=_count, default=10_000, metavar="N",
         help="the most connections over HTTP; one more is refused")  # fmt: skip
     add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",
@@ -125,6 +128,10 @@ def _count(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) < 2**31):
         raise argparse.ArgumentTypeError(f"expected a number from 1 to {2**31 - 1}, not {text!r}")
     return int(text)
+
+
+def _bytes(text: str) -> int:
+    return 0 if text == "0" else _count(text)
 
 
 def _seconds(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 import numpy as np
 
@@ -11,7 +12,17 @@ from servespec.wire.messages import InferRequest, Tensor, TensorMetadata
 from .errors import InvalidRequest, LoadError
 from .model_file import Batching, Padding
 
-__all__ = ["SharedDimension", "Signature", "Work", "batched", "fits"]
+__all__ = ["Reuse", "SharedDimension", "Signature", "Work", "batched", "fits"]
+
+
+class Reuse(Enum):
+    """What a caller wants of the answers to others."""
+
+    ALLOWED = auto()
+    NO_CACHE = auto()
+    """To be computed for this caller, and then kept."""
+    NO_STORE = auto()
+    """To be computed for this caller alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +32,14 @@ class Work:
     Attributes:
         tensors: an array for each of the model's inputs, by name.
         outputs: the names of the outputs to compute, in the order of the answer.
+        key: what work has in common that has one answer; None where nobody needs it.
+        reuse: what the caller wants of the answers to others.
     """
 
     tensors: Mapping[str, np.ndarray]
     outputs: tuple[str, ...]
+    key: bytes | None = None
+    reuse: Reuse = Reuse.ALLOWED
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,10 @@ def _stages(computed: Computed | None) -> str:
     """Return what is known between the beginning and the end, each followed by a comma."""
     if computed is None:
         return ""
-    text = (
+    text = f"cache;desc={computed.cache}, " if computed.cache else ""
+    if computed.source != "engine":
+        return text
+    text += (
         f"queue;dur={computed.queue_seconds * 1e3:.3f}, "
         f"compute;dur={computed.compute_seconds * 1e3:.3f}, "
     )

@@ -1,0 +1,71 @@
+"""Identical work that is asked for at the same time runs once."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from .pipeline import Computed, Stage
+from .signature import Reuse, Work
+
+__all__ = ["CoalescingStage", "Flight"]
+
+
+@dataclass(eq=False)
+class Flight:
+    """One execution, and how many wait for its outcome."""
+
+    task: "asyncio.Task[Computed]"
+    callers: int = 0
+
+
+class CoalescingStage:
+    """A stage that lets whoever asks for what is being computed wait for that.
+
+    The execution belongs to nobody: it goes on while anybody waits for it. What becomes of it, be
+    it an error, is told to those who wait then, and not kept.
+
+    Args:
+        stage: computes.
+        joined: hears of each caller that found an execution under way.
+    """
+
+    def __init__(self, stage: Stage, joined: Callable[[], None]) -> None:
+        self._stage = stage
+        self._joined = joined
+        self._flights: dict[bytes, Flight] = {}
+
+    async def compute(self, work: Work) -> Computed:
+        """Return the outputs of `work`: those of the same execution to all who ask meanwhile."""
+        if work.key is None or work.reuse is not Reuse.ALLOWED:
+            return await self._stage(work)
+        flight = self._flights.get(work.key)
+        if flight is None:
+            return await self._outcome(work.key, self._begin(work.key, work))
+        self._joined()
+        return replace(await self._outcome(work.key, flight), source="flight")
+
+    def _begin(self, key: bytes, work: Work) -> Flight:
+        flight = Flight(asyncio.create_task(self._fly(key, work)))
+        self._flights[key] = flight
+        return flight
+
+    async def _fly(self, key: bytes, work: Work) -> Computed:
+        flight = self._flights[key]
+        try:
+            return await self._stage(work)
+        finally:
+            self._forget(key, flight)  # before its outcome is known: who comes later begins anew
+
+    async def _outcome(self, key: bytes, flight: Flight) -> Computed:
+        flight.callers += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.callers -= 1
+            if not flight.callers:
+                self._forget(key, flight)
+                flight.task.cancel()
+
+    def _forget(self, key: bytes, flight: Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
