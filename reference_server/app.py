@@ -19,6 +19,7 @@ from .doors import Behaviour, Doors
 from .errors import StartupError
 from .exposition import Exposition
 from .grpc import GrpcDoor, new_server
+from .grpc_limits import GrpcLimits
 from .health import Health
 from .http import HttpLimits, HttpProtocol, HttpServer, Observer
 from .lifecycle import Lifecycle
@@ -94,7 +95,7 @@ def _grpc_server(
         {name: calls.tracked(answer) for name, answer in behaviour.inference.items()},
         calls.tracked(behaviour.check),
         behaviour.watch,
-        settings.max_body_bytes,
+        GrpcLimits(settings.max_connections, settings.max_body_bytes),
         metrics=metrics,
         codec=codec,
         until_end=calls.until_end,

@@ -21,6 +21,7 @@ from servespec.wire.datatypes import DATATYPES
 from servespec.wire.messages import WireError
 
 from .codec import Codec, size_of
+from .grpc_limits import GrpcLimits
 from .metrics import NO_MODEL, Metrics
 from .service import Service
 from .status import failure
@@ -109,7 +110,7 @@ def new_server(
     inference: Mapping[str, Answer],
     check: Answer,
     watch: Watch,
-    max_message_bytes: int,
+    limits: GrpcLimits,
     *,
     metrics: Metrics,
     codec: Codec,
@@ -122,23 +123,18 @@ def new_server(
         inference: what answers each method of the inference service.
         check: answers the health service's question.
         watch: answers it again and again.
-        max_message_bytes: a larger message fails with RESOURCE_EXHAUSTED before it is parsed.
+        limits: a message that is too large fails with RESOURCE_EXHAUSTED before it is parsed.
         metrics: count the inferences.
         codec: parses and writes large messages.
         until_end: ends what a stream hears of its client when the server drains.
         interceptors: see each call before its method is looked up.
     """
-    options = (
-        ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", 0),  # or two servers could share a port unnoticed
-    )
     services = {
         proto.SERVICE: _inference_methods(inference, metrics, codec),
         _HEALTH: _health_methods(check, watch),
         reflection.SERVICE_NAME: _reflection_methods(until_end),
     }
-    server = grpc.aio.server(interceptors=interceptors, options=options)
+    server = grpc.aio.server(interceptors=interceptors, options=limits.options)
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(name, them) for name, them in services.items()]
     )
