@@ -20,6 +20,7 @@ METHOD = "/test.Service/Echo"
 @contextlib.contextmanager
 def listening(limits: GrpcLimits) -> Iterator[tuple[str, int]]:
     """A server that answers with the message; its address."""
+    echo: grpc.RpcMethodHandler[bytes, bytes]
     echo = grpc.unary_unary_rpc_method_handler(lambda message, _: message)
     with ThreadPoolExecutor(2) as threads:
         server = grpc.server(threads, options=limits.options)
