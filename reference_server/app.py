@@ -65,7 +65,7 @@ async def serve(settings: Settings, signals: Signals) -> int:
         rest, GrpcDoor(service, codec).answers, health.check, health.watch, HttpProtocol
     )
     switch = _switch(settings, lifecycle, probes)
-    reusing = Reusing(_store(settings, codec), codec, metrics.reuses)
+    reusing = Reusing(_store(settings, codec, switch), codec, metrics.reuses, switch)
     loader = _loader(settings, metrics, switch, reusing)
     behaviour = _defective(behaviour, switch)
     calls = Calls()
@@ -113,9 +113,14 @@ def _on_the_loop(listener: Callable[[int], None]) -> Callable[[int], None]:
     return pass_on
 
 
-def _store(settings: Settings, codec: Codec) -> Store | None:
+def _store(settings: Settings, codec: Codec, switch: "DefectSwitch | None") -> Store | None:
     """Return where answers are kept."""
-    return MemoryStore(settings.cache_bytes, codec) if settings.cache_bytes else None
+    if not settings.cache_bytes:
+        return None
+    store = MemoryStore(settings.cache_bytes, codec)
+    if switch is not None:
+        switch.wrap_part(store)
+    return store
 
 
 def _loader(

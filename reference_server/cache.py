@@ -47,7 +47,7 @@ class CacheStage:
         self._store = store
         self._used = used
 
-    async def compute(self, work: Work) -> Computed:
+    async def __call__(self, work: Work) -> Computed:
         """Return the outputs of `work`."""
         if work.key is None:  # of no caller: the warm-up
             return await self._stage(work)
@@ -78,7 +78,7 @@ class KeepingStage:
         self._store = store
         self._seconds = seconds
 
-    async def compute(self, work: Work) -> Computed:
+    async def __call__(self, work: Work) -> Computed:
         """Return the outputs of `work`."""
         computed = await self._stage(work)
         if work.key is not None and work.reuse is not Reuse.NO_STORE:

@@ -34,7 +34,7 @@ class CoalescingStage:
         self._joined = joined
         self._flights: dict[bytes, Flight] = {}
 
-    async def compute(self, work: Work) -> Computed:
+    async def __call__(self, work: Work) -> Computed:
         """Return the outputs of `work`: those of the same execution to all who ask meanwhile."""
         if work.key is None or work.reuse is not Reuse.ALLOWED:
             return await self._stage(work)

@@ -1,7 +1,7 @@
 """Which requests have the same answer: a key for each computation."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 
@@ -21,21 +21,21 @@ _ENCODING = "binary_data"
 """Parameters that begin so say how tensors travel, not which they are."""
 
 
-@dataclass(frozen=True)
 class Keys:
     """Names the computations of one loaded model, so that those with one answer have one key.
 
-    Attributes:
+    Args:
         model: its name.
         version: its label.
         generation: of this load: another one has other keys.
         codec: hashes what is large.
     """
 
-    model: str
-    version: str
-    generation: bytes
-    codec: Codec
+    def __init__(self, model: str, version: str, generation: bytes, codec: Codec) -> None:
+        self.model = model
+        self.version = version
+        self.generation = generation
+        self._codec = codec
 
     async def keyed(self, work: Work, request: InferRequest, cache_control: str) -> Work:
         """Return the work with its key, and what its caller wants of earlier answers.
@@ -45,7 +45,7 @@ class Keys:
         """
         wanted = reuse(request.parameters, cache_control)
         size = sum(tensor.array.nbytes for tensor in request.inputs)
-        key = await self.codec.run(size, partial(self.key, work, request))
+        key = await self._codec.run(size, partial(self.key, work, request))
         return replace(work, key=key, reuse=wanted)
 
     def key(self, work: Work, request: InferRequest) -> bytes:

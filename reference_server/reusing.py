@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from secrets import token_bytes
+from typing import Protocol, TypeAlias, TypeVar
 
-from .cache import CacheStage, KeepingStage, Store
+from .cache import CacheStage, KeepingStage, MemoryStore, Store
 from .coalescing import CoalescingStage
 from .codec import Codec
 from .keys import Keys
@@ -12,9 +13,21 @@ from .metrics import Reuses
 from .model_file import ModelFile
 from .pipeline import Stage
 
-__all__ = ["Reusing"]
+__all__ = ["Part", "ReuseDefects", "Reusing"]
 
 _GENERATION_BYTES = 16
+
+Part: TypeAlias = Keys | MemoryStore | CacheStage | KeepingStage | CoalescingStage
+"""What takes part in using an answer again."""
+
+AnyPart = TypeVar("AnyPart", Keys, CacheStage, KeepingStage, CoalescingStage)
+
+
+class ReuseDefects(Protocol):
+    """Deliberate misbehaviour of caches and of coalescing."""
+
+    def wrap_part(self, part: Part) -> None:
+        """Have a part behave as what is active has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +38,35 @@ class Reusing:
         store: keeps answers; None where none are kept.
         codec: deals with what is large.
         reuses: where a version of a model counts.
+        defects: of its parts; None where there can be none.
     """
 
     store: Store | None
     codec: Codec
     reuses: Callable[[str, str], Reuses]
+    defects: ReuseDefects | None = None
 
     def keys(self, name: str, version: str, settings: ModelFile) -> Keys | None:
         """Return what names the computations of one loaded model; None where nothing needs it."""
         if not settings.coalesces and (settings.cache is None or self.store is None):
             return None
-        return Keys(name, version, token_bytes(_GENERATION_BYTES), self.codec)
+        return self._made(Keys(name, version, token_bytes(_GENERATION_BYTES), self.codec))
 
     def around(self, keys: Keys, settings: ModelFile, stage: Stage) -> Stage:
         """Put the model's cache and its coalescing around what computes, as far as it has them."""
         reuses = self.reuses(keys.model, keys.version)
         store = self.store if settings.cache is not None else None
         if store is not None and settings.cache is not None:
-            stage = KeepingStage(stage, store, settings.cache.ttl_seconds).compute
+            stage = self._made(KeepingStage(stage, store, settings.cache.ttl_seconds))
         if settings.coalesces:
             reuses.coalesces()
-            stage = CoalescingStage(stage, reuses.joined).compute
+            stage = self._made(CoalescingStage(stage, reuses.joined))
         if store is not None:
             reuses.caches()
-            stage = CacheStage(stage, store, reuses.used).compute
+            stage = self._made(CacheStage(stage, store, reuses.used))
         return stage
+
+    def _made(self, part: AnyPart) -> AnyPart:
+        if self.defects is not None:
+            self.defects.wrap_part(part)
+        return part

@@ -14,6 +14,7 @@ from ..http import Handler, HttpProtocol, HttpRequest, HttpResponse
 from ..lifecycle import Lifecycle
 from ..pipeline import Execute, Outcome
 from ..probes import Probes
+from ..reusing import Part
 from ..signature import Work
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "lifecycle_defect",
     "probe_defect",
     "rest_defect",
+    "reuse_defect",
 ]
 
 Context = ServicerContext[Message, Message]
@@ -91,6 +93,7 @@ class Defect:
     http: type[HttpProtocol] | None = None
     lifecycle: type[Lifecycle] | None = None
     probes: type[Probes] | None = None
+    reuse: type[Part] | None = None
 
 
 _registry: dict[str, Defect] = {}
@@ -209,6 +212,19 @@ def probe_defect(name: str, *, breaks: Sequence[str]) -> Callable[[type[Probes]]
 
     def register(defect: type[Probes]) -> type[Probes]:
         add_defect(Defect(name, tuple(breaks), probes=defect))
+        return defect
+
+    return register
+
+
+def reuse_defect(name: str, *, breaks: Sequence[str]) -> Callable[[type[Part]], type[Part]]:
+    """Register a subclass of a part of caching or coalescing that overrides one small method.
+
+    The parts are those of `reusing`: keys, stages and where answers are kept.
+    """
+
+    def register(defect: type[Part]) -> type[Part]:
+        add_defect(Defect(name, tuple(breaks), reuse=defect))
         return defect
 
     return register

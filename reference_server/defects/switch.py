@@ -24,6 +24,7 @@ from ..http import (
 from ..lifecycle import Lifecycle
 from ..pipeline import Execute, Outcome
 from ..probes import Probes
+from ..reusing import Part
 from ..signature import Work
 from .registry import (
     Behaviour,
@@ -62,6 +63,7 @@ class DefectSwitch(grpc.aio.ServerInterceptor):
         self._probes = probes
         self._engine: tuple[Sequence[EngineDefect], Event] = ((), Event())
         self._forming: WeakSet[Forming] = WeakSet()
+        self._parts: list[tuple[Part, type[Part]]] = []
 
     def activate(self, names: Iterable[str]) -> None:
         """Switch these on, in this order, and all others off.
@@ -79,6 +81,8 @@ class DefectSwitch(grpc.aio.ServerInterceptor):
             self._probes.__class__ = _class(Probes, [one.probes for one in self.active])
         for forming in self._forming:
             self._form(forming)
+        for part, sound in self._parts:
+            self._reuse(part, sound)
         self._switch_engines()
         protocol = _class(HttpProtocol, [one.http for one in self.active])
         if protocol is not self._protocol:
@@ -126,6 +130,15 @@ class DefectSwitch(grpc.aio.ServerInterceptor):
         """Have the batches of this queue formed as the active defects have it."""
         self._forming.add(queue.forming)
         self._form(queue.forming)
+
+    def wrap_part(self, part: Part) -> None:
+        """Have a part of caching or coalescing behave as the active defects have it."""
+        self._parts.append((part, type(part)))
+        self._reuse(part, type(part))
+
+    def _reuse(self, part: Part, sound: type[Part]) -> None:
+        overrides = [one.reuse for one in self.active if one.reuse is not None]
+        part.__class__ = _class(sound, [one for one in overrides if issubclass(one, sound)])
 
     def _form(self, forming: Forming) -> None:
         forming.__class__ = _class(Forming, [one.batching for one in self.active])
