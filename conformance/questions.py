@@ -1,7 +1,9 @@
 """Inferences that can be asked alone, or many at the same moment."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,14 +11,18 @@ import numpy as np
 from servespec.fixtures.ticks import ticks
 from servespec.target.exchange import Exchange
 from servespec.target.target import Target
+from servespec.target.traffic import burst
 
 from .strategies import request, tensor
 
 __all__ = [
     "SECONDS",
+    "Answer",
     "Question",
+    "asked_at",
     "executions_between",
     "queueing",
+    "rush",
     "spin_of",
     "spinning",
     "witnessing",
@@ -45,6 +51,31 @@ class Question:
     def message(self, target: Target) -> bytes:
         """The whole request as bytes."""
         return target.rest.message(self.fixture, self.body, version=self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back to a question, and when: in seconds from the first one."""
+
+    exchange: Exchange
+    done: float
+
+
+def asked_at(
+    target: Target, moments: Sequence[float], questions: Sequence[Question]
+) -> list[Answer]:
+    """Asks each question at its moment, in seconds from now, and waits for no answer before."""
+    began = time.monotonic()
+    done = dict[int, float]()
+
+    def ask(place: int) -> Exchange:
+        time.sleep(max(0.0, began + moments[place] - time.monotonic()))
+        exchange = questions[place].ask(target)
+        done[place] = time.monotonic() - began
+        return exchange
+
+    exchanges = target.rest.together([partial(ask, place) for place in range(len(questions))])
+    return [Answer(exchange, done[place]) for place, exchange in enumerate(exchanges)]
 
 
 def witnessing(values: Sequence[float], **more: Any) -> Question:
@@ -77,6 +108,13 @@ def spin_of(target: Target, seconds: float, question: Callable[[int], Question] 
         for count in (0, CALIBRATION)
     )
     return max(1, round(seconds * CALIBRATION / max(busy - idle, 1e-3)))
+
+
+def rush(target: Target, callers: int, seconds: float) -> Sequence[Exchange]:
+    """What so many are answered who ask `queued` at once, each for so many seconds of work."""
+    iterations = spin_of(target, seconds, queueing)
+    questions = [queueing(iterations, number) for number in range(1, 1 + callers)]
+    return burst(target.rest, [one.message(target) for one in questions], timeout=SECONDS).exchanges
 
 
 def executions_between(before: Exchange, after: Exchange) -> int | None:

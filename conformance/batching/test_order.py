@@ -10,7 +10,7 @@ from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
 from ..judging import admitted
-from ..questions import Question, spin_of, spinning
+from ..questions import Question, asked_at, spin_of, spinning
 from .crowds import full_house
 
 QUEUED = 12
@@ -37,30 +37,18 @@ def test_who_comes_first_is_served_first(target: Target) -> None:
     most = full_house(target)
     blocker = spinning(spin_of(target, BLOCKED))
     brief = spinning(spin_of(target, EXECUTION), most)
-    finished: dict[int, float] = {}
-    calls = [partial(_ask_at, 0.0, blocker, 0, {}, target)]
-    calls += [
-        partial(_ask_at, (place + 1) * STEP, brief, place, finished, target)
-        for place in range(1, QUEUED + 1)
-    ]
+    moments = [0.0, *((place + 1) * STEP for place in range(1, QUEUED + 1))]
+    answers = asked_at(target, moments, [blocker] + [brief] * QUEUED)
 
-    for exchange in target.rest.together(calls):
-        exchange.must_succeed()
+    for answer in answers:
+        answer.exchange.must_succeed()
+    finished = {place: answer.done for place, answer in enumerate(answers) if place}
     for place, done in finished.items():
         later = (finished[other] for other in range(place + 1, QUEUED + 1))
         before = sum(seconds < done - EXECUTION for seconds in later)  # not those of one batch
         assert before <= OVERTAKEN, (
             f"{before} of {QUEUED} requests that came after number {place} were answered first"
         )
-
-
-def _ask_at(
-    seconds: float, question: Question, place: int, finished: dict[int, float], target: Target
-) -> Exchange:
-    time.sleep(seconds)
-    exchange = question.ask(target)
-    finished[place] = time.monotonic()
-    return exchange
 
 
 @requirement("BATCH-009", name="starvation", kind="saturating")

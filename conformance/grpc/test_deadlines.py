@@ -11,6 +11,7 @@ from servespec.target.outcomes import Untestable
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
+from .calling import repeat
 from .messages import typed
 
 ONE_CALL = 0.08  # seconds of work, about
@@ -42,7 +43,7 @@ def crowd(target: Target) -> Crowd:
     one, calls = _spin(target, round(200 * ONE_CALL / quickest) + 1, rows), 16
     while calls <= MOST_CALLS:
         started = time.monotonic()
-        codes = {call.code() for call in _repeat(target, one, calls, timeout=60.0)}
+        codes = {call.code() for call in repeat(target, one, calls, timeout=60.0)}
         seconds = time.monotonic() - started
         if codes != {grpc.StatusCode.OK}:
             raise Untestable(f"{calls} calls at once ended with {codes}")
@@ -56,7 +57,7 @@ def crowd(target: Target) -> Crowd:
 def test_work_past_its_deadline_is_dropped(target: Target, crowd: Crowd) -> None:
     """After a jam whose callers gave up, the next caller is served at once."""
     started = time.monotonic()
-    calls = _repeat(target, crowd.one, crowd.calls, timeout=PATIENCE)
+    calls = repeat(target, crowd.one, crowd.calls, timeout=PATIENCE)
     codes = [call.code() for call in calls]
     left = time.monotonic() - started
     next_one = _spin(target, 1)
@@ -70,7 +71,7 @@ def test_work_past_its_deadline_is_dropped(target: Target, crowd: Crowd) -> None
 @requirement("OIP-GRPC-SVC-012", kind="saturating")
 def test_a_cancelled_call_frees_its_place(target: Target, crowd: Crowd) -> None:
     """A user who presses Stop takes nothing from the others any longer."""
-    calls = _repeat(target, crowd.one, crowd.calls, timeout=60.0)
+    calls = repeat(target, crowd.one, crowd.calls, timeout=60.0)
     assert calls[0].code() is grpc.StatusCode.OK, f"a call ended with {calls[0].code().name}"
     for call in calls:
         call.cancel()
@@ -90,12 +91,3 @@ def _must_be_dropped(crowd: Crowd, next_one: GrpcExchange) -> None:
 def _spin(target: Target, iterations: int, rows: int = 1) -> GrpcExchange:
     x = typed("iterations", "INT64", [rows, 1], [iterations] * rows)
     return target.grpc.infer("spin", inputs=[x]).must_succeed()
-
-
-def _repeat(target: Target, one: GrpcExchange, calls: int, *, timeout: float) -> list[grpc.Call]:
-    """Ask the same so many times at once; nobody waits, until `code()` of a call is asked for."""
-    method: grpc.UnaryUnaryMultiCallable[bytes, bytes]
-    method = target.grpc.channel.unary_unary(one.method)
-    return [
-        method.future(one.request, timeout=timeout, metadata=one.metadata) for _ in range(calls)
-    ]
