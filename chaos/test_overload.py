@@ -1,0 +1,137 @@
+"""Twice what a server can do, for a minute: it refuses at once what is too much."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from servespec.fixtures import build
+from servespec.target.exchange import Exchange
+from servespec.target.manifest import Manifest
+from servespec.target.process import TargetProcess
+from servespec.target.readiness import answers_rest
+from servespec.target.schedules import Schedule
+from servespec.target.target import Target
+from servespec.target.traffic import Ledger, Outcome, Question, drive, poisson
+
+FIXTURE = "queued"
+SECONDS = 60.0
+CALM_SECONDS = 20.0
+RECOVERY_SECONDS = 5.0
+SERVICE_SECONDS = 0.01
+CLOSED_LOOP = 4  # callers: the engine is never without work, the queue never full
+PROBE_SECONDS = 0.2
+SLOWER = 3.0  # the accepted requests' p99, over that at 70 % load
+GOODPUT = 0.9  # of capacity
+CONNECTIONS = 128
+
+
+@pytest.fixture
+def server(manifest: Manifest, tmp_path: Path) -> Iterator[Target]:
+    """A server whose model takes its time, and whose queue holds little."""
+    build(tmp_path / "models", [FIXTURE])
+    log = tmp_path / "server.log"
+    with TargetProcess.start(manifest, models=tmp_path / "models", log=log) as process:
+        process.wait_ready()
+        with closing(Target.at(process.addresses.rest or "")) as target:
+            yield target
+
+
+@pytest.mark.timeout(300)
+def test_twice_the_capacity_costs_nobody_who_is_accepted(
+    server: Target, record_property: Callable[[str, object], None]
+) -> None:
+    """Goodput, the times of the accepted and of the refused, the probes, and the calm after."""
+    iterations = length(server)
+    capacity = rate(driven(server, iterations, np.zeros(400), connections=CLOSED_LOOP))
+    calm = driven(server, iterations, poisson(0.7 * capacity, CALM_SECONDS, seed=1))
+
+    with Prober(server) as prober:
+        flood = driven(server, iterations, poisson(2 * capacity, SECONDS, seed=2))
+    time.sleep(RECOVERY_SECONDS)
+    after = driven(server, iterations, poisson(0.7 * capacity, CALM_SECONDS, seed=1))
+
+    counts = {outcome.value: count for outcome, count in flood.counts().items() if count}
+    assert set(counts) == {"answered", "refused"}, f"under twice the capacity: {counts}"
+    accepted, refused = took(flood, Outcome.ANSWERED), took(flood, Outcome.REFUSED)
+    usual = np.percentile(took(calm, Outcome.ANSWERED), 99)
+    figures = (
+        f"capacity {capacity:.0f}/s, {counts}; accepted p50 {np.median(accepted):.3f} s, p99 "
+        f"{np.percentile(accepted, 99):.3f} s (at 70 %: {usual:.3f} s); refused p99 "
+        f"{np.percentile(refused, 99):.3f} s"
+    )
+    record_property("figures", figures)
+    assert np.percentile(accepted, 99) <= SLOWER * usual, figures
+    assert np.percentile(refused, 99) < np.median(accepted), figures
+    assert len(accepted) / SECONDS >= GOODPUT * capacity, figures
+    assert prober.failures == [], f"probes during the flood: {prober.failures[:3]}"
+    assert np.percentile(took(after, Outcome.ANSWERED), 99) <= SLOWER * usual, "no calm after it"
+    assert after.counts()[Outcome.ANSWERED] == len(after.rows), "requests were refused after it"
+
+
+def length(target: Target) -> int:
+    """The iterations that take the wanted time."""
+    asked = [target.rest.infer(FIXTURE, body(1000)).must_succeed().seconds for _ in range(9)]
+    return round(1000 * SERVICE_SECONDS / min(asked))
+
+
+def driven(
+    target: Target, iterations: int, schedule: Schedule, connections: int = CONNECTIONS
+) -> Ledger:
+    """Traffic by a schedule; every answer is checked by value."""
+
+    def question(number: int) -> Question:
+        count = iterations + number % 8
+
+        def accept(exchange: Exchange) -> str | None:
+            came = exchange.values("y")
+            return None if came == [count] else f"{count} was answered {came}"
+
+        return Question(str(number), target.rest.message(FIXTURE, body(count)), accept)
+
+    return drive(target.rest, schedule, question, connections=connections)
+
+
+def body(iterations: int) -> dict[str, object]:
+    """A request of so many iterations."""
+    data = {"name": "iterations", "datatype": "INT64", "shape": [1, 1], "data": [iterations]}
+    return {"inputs": [data]}
+
+
+def rate(ledger: Ledger) -> float:
+    """Answers a second."""
+    return len(ledger.rows) / max(row.done for row in ledger.rows)
+
+
+def took(ledger: Ledger, outcome: Outcome) -> np.ndarray:
+    """The seconds of those with this outcome, from their intended moment."""
+    return np.array([row.done - row.intended for row in ledger.rows if row.outcome is outcome])
+
+
+class Prober:
+    """Asks live and ready five times a second, as a kubelet with little patience."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._probe, daemon=True)
+        self.failures: list[str] = []
+
+    def __enter__(self) -> "Prober":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(PROBE_SECONDS + 10.0)
+
+    def _probe(self) -> None:
+        while not self._over.wait(PROBE_SECONDS):
+            for path in ("/v2/health/live", "/v2/health/ready"):
+                why = answers_rest(self._target.rest.origin, path, {}, None)
+                if why is not None:
+                    self.failures.append(f"{path}: {why}")
