@@ -51,7 +51,7 @@ SIZES = {
     "TRC": 8,
     "BATCH": 9,
     "CACHE": 10,
-    "LOAD": 6,
+    "LOAD": 8,
     "QUANT": 6,
     "ROLL": 7,
     "GUIDE": 5,
