@@ -139,6 +139,7 @@ def _loader(
         switch,
         settings.step_threads if settings.python_steps else None,
         reusing,
+        settings.max_queue,
     )
 
 

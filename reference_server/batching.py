@@ -9,11 +9,14 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from time import monotonic
 
-from .model_file import Batching
+from .model_file import Batching, Queueing
 from .pipeline import Computed
 from .signature import Work
 
 __all__ = ["BatchQueue", "Forming", "Group", "Ticket"]
+
+
+_UNBOUNDED = Queueing()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,9 +60,14 @@ class Forming:
     waiting together until one was held back in vain. So a lone caller is not delayed.
     """
 
-    def __init__(self, batching: Batching) -> None:
+    def __init__(self, batching: Batching, queueing: Queueing = _UNBOUNDED) -> None:
         self.batching = batching
+        self.queueing = queueing
         self.expects_company = True
+
+    def is_full(self, waiting: int) -> bool:
+        """Whether there is no room for one more, where so many wait."""
+        return self.queueing.max_size is not None and waiting >= self.queueing.max_size
 
     def rows(self, work: Work) -> int:
         """How much of a batch this is."""
@@ -108,11 +116,11 @@ class Forming:
         return max(fitting, default=self.batching.max_rows)
 
     def take(self, group: Group) -> list[Ticket]:
-        """Take the oldest tickets out of a group, without those whose callers have left."""
+        """Take the oldest tickets out of a group, without those that nobody waits for."""
         limit, rows, batch = self.limit(group), 0, list[Ticket]()
         while group.tickets and not (batch and rows + group.tickets[0].rows > limit):
             ticket = group.pop()
-            if not self.has_left(ticket):
+            if not self.has_left(ticket) and not self.is_expired(ticket):
                 batch.append(ticket)
                 rows += ticket.rows
         return batch
@@ -120,6 +128,11 @@ class Forming:
     def has_left(self, ticket: Ticket) -> bool:
         """Whether nobody waits for the outcome any more."""
         return ticket.caller.done()
+
+    def is_expired(self, ticket: Ticket) -> bool:
+        """Whether nobody will, as soon as the event loop comes to it."""
+        deadline = ticket.work.deadline
+        return deadline is not None and deadline <= monotonic()
 
 
 class BatchQueue:
@@ -135,19 +148,29 @@ class BatchQueue:
         self._turn = Lock()
         self._groups: dict[Hashable, Group] = {}
         self._closed = False
-        self._put = 0
-        self._taken = 0
+        self._waiting: set[Ticket] = set()  # the loop adds, whoever comes first takes away
 
     @property
     def depth(self) -> int:
-        """How many tickets wait."""
-        return self._put - self._taken
+        """How many tickets wait whose callers have not left."""
+        return len(self._waiting)
 
-    def put(self, work: Work, caller: Future[Computed]) -> None:
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for one more ticket."""
+        return self.forming.is_full(len(self._waiting))
+
+    def put(self, work: Work, caller: Future[Computed]) -> Ticket:
         """Add work; called on the event loop."""
         forming = self.forming
-        self._put += 1
-        self._arrived.put((forming.key(work), Ticket(work, caller, forming.rows(work))))
+        key, ticket = forming.key(work), Ticket(work, caller, forming.rows(work))
+        self._waiting.add(ticket)
+        self._arrived.put((key, ticket))
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Make room: its caller is gone. It is dropped when its turn comes."""
+        self._waiting.discard(ticket)
 
     def close(self) -> None:
         """Let the threads go once all is taken, and hold nothing back any more."""
@@ -163,7 +186,6 @@ class BatchQueue:
                 return self._next_batch()
             except BaseException:
                 self._groups.clear()  # it may be in disorder, and would raise again
-                self._taken = self._put - self._arrived.qsize()
                 raise
 
     def _next_batch(self) -> list[Ticket]:
@@ -202,9 +224,8 @@ class BatchQueue:
         return True
 
     def _take(self, group: Group) -> list[Ticket]:
-        before = len(group.tickets)
         batch = self.forming.take(group)
-        self._taken += before - len(group.tickets)
+        self._waiting.difference_update(batch)
         if not group.tickets:
             self._groups = {key: other for key, other in self._groups.items() if other is not group}
         return batch

@@ -27,18 +27,21 @@ class CoalescingStage:
     Args:
         stage: computes.
         joined: hears of each caller that found an execution under way.
+
+    Attributes:
+        flights: what is under way, by its key.
     """
 
     def __init__(self, stage: Stage, joined: Callable[[], None]) -> None:
         self._stage = stage
         self._joined = joined
-        self._flights: dict[bytes, Flight] = {}
+        self.flights: dict[bytes, Flight] = {}
 
     async def __call__(self, work: Work) -> Computed:
         """Return the outputs of `work`: those of the same execution to all who ask meanwhile."""
         if work.key is None or work.reuse is not Reuse.ALLOWED:
             return await self._stage(work)
-        flight = self._flights.get(work.key)
+        flight = self.flights.get(work.key)
         if flight is None:
             return await self._outcome(work.key, self._begin(work.key, work))
         self._joined()
@@ -46,13 +49,13 @@ class CoalescingStage:
 
     def _begin(self, key: bytes, work: Work) -> Flight:
         flight = Flight(asyncio.create_task(self._fly(key, work)))
-        self._flights[key] = flight
+        self.flights[key] = flight
         return flight
 
     async def _fly(self, key: bytes, work: Work) -> Computed:
-        flight = self._flights[key]
+        flight = self.flights[key]
         try:
-            return await self._stage(work)
+            return await self._stage(replace(work, deadline=None))  # others may have more time
         finally:
             self._forget(key, flight)  # before its outcome is known: who comes later begins anew
 
@@ -67,5 +70,5 @@ class CoalescingStage:
                 flight.task.cancel()
 
     def _forget(self, key: bytes, flight: Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+        if self.flights.get(key) is flight:
+            del self.flights[key]

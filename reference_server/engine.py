@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TypeAlias
 
 from .batching import BatchQueue, Ticket
-from .errors import ComputeFailed, ServingError, ShuttingDown
+from .errors import ComputeFailed, Overloaded, ServingError, ShuttingDown
 from .pipeline import Computed, Execute, Outcome
 from .signature import Work
 
@@ -25,6 +25,8 @@ _SHOWN_SECONDS = 1.0
 
 Settled: TypeAlias = tuple[Future[Computed], Computed | Exception]
 
+Interrupt: TypeAlias = Callable[[], None]
+
 
 class EngineState(Enum):
     """What callers have to expect of an engine."""
@@ -35,22 +37,44 @@ class EngineState(Enum):
     STUCK = auto()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Execution:
+    """A batch that runs.
+
+    Attributes:
+        began: when, on the monotonic clock.
+        interrupt: ends it, and nothing else, before its time.
+    """
+
+    batch: Sequence[Ticket]
+    began: float
+    interrupt: Interrupt
+
+    @property
+    def is_for_nobody(self) -> bool:
+        """Whether all of its callers have left."""
+        return all(ticket.caller.done() for ticket in self.batch)
+
+
 @dataclass(slots=True, eq=False)
 class Instance:
     """A thread that computes, and what it is at."""
 
     thread: Thread
-    batch: Sequence[Ticket] = ()
-    since: float | None = None
+    execution: Execution | None = None
 
     def seconds(self, now: float) -> float:
         """How long it has been at its batch."""
-        since = self.since
-        return 0.0 if since is None else now - since
+        execution = self.execution
+        return 0.0 if execution is None else now - execution.began
 
 
 def _ignore() -> None:
     pass
+
+
+def _cannot_be_interrupted() -> Interrupt:
+    return _ignore
 
 
 class Engine:
@@ -65,6 +89,7 @@ class Engine:
         loop: where the callers wait.
         instances: how many threads.
         settled: called on the loop before callers get their outcomes.
+        begin: called in an instance before each of its batches; returns what ends just that one.
     """
 
     def __init__(
@@ -76,13 +101,15 @@ class Engine:
         instances: int,
         *,
         settled: Callable[[], None] = _ignore,
+        begin: Callable[[], Interrupt] = _cannot_be_interrupted,
     ) -> None:
         self._name = name
         self._execute = execute
         self._queue = queue
         self._loop = loop
         self._notify = settled
-        self._waiting: set[Future[Computed]] = set()
+        self._begin = begin
+        self._waiting: set[Ticket] = set()
         self._settled: deque[Settled] = deque()
         self._loop_is_woken = False
         self._ending = False
@@ -102,23 +129,34 @@ class Engine:
         Raises:
             ComputeFailed: the model raised, or its engine died.
             InvalidRequest: the runtime cannot take these values.
+            Overloaded: as much as may waits already.
             ShuttingDown: the engine was stopped before it came to it.
         """
         if self._ending:
             raise ShuttingDown("the server is shutting down")
-        caller: Future[Computed] = self._loop.create_future()
-        self._waiting.add(caller)
+        if self._queue.is_full:
+            raise Overloaded(f"model {self._name}: {self._queue.depth} requests wait already")
+        ticket = self._queue.put(work, self._loop.create_future())
+        self._waiting.add(ticket)
         try:
-            self._queue.put(work, caller)
-            return await caller
+            return await ticket.caller
         finally:
-            self._waiting.discard(caller)
+            self._waiting.discard(ticket)
+            self._queue.leave(ticket)
+            if ticket.caller.cancelled():
+                self._interrupt_what_is_for_nobody()
 
     def abort(self) -> None:
         """Take no more work, and fail all that is queued or runs, whatever the threads do."""
         self._ending = True
         self._queue.close()
         self._fail_waiting(ShuttingDown, "the server shut down before this was finished")
+
+    def _interrupt_what_is_for_nobody(self) -> None:
+        for instance in self._instances:
+            execution = instance.execution
+            if execution is not None and execution.is_for_nobody:
+                execution.interrupt()
 
     # From any thread.
 
@@ -173,17 +211,16 @@ class Engine:
         batch = self._queue.take()
         if not batch:
             return False
-        began = monotonic()
-        instance.batch, instance.since = batch, began
+        execution = Execution(batch, monotonic(), self._begin())
+        instance.execution = execution
         outcomes = self._execute([ticket.work for ticket in batch])
-        settlements = [*self._settlements(batch, outcomes, began)]
-        instance.batch, instance.since = (), None  # before its callers know, and ask again
+        settlements = [*self._settlements(execution, outcomes)]
+        instance.execution = None  # before its callers know, and ask again
         self._hand_back(settlements)
         return True
 
-    def _settlements(
-        self, batch: Sequence[Ticket], outcomes: Sequence[Outcome], began: float
-    ) -> Iterable[Settled]:
+    def _settlements(self, execution: Execution, outcomes: Sequence[Outcome]) -> Iterable[Settled]:
+        batch, began = execution.batch, execution.began
         seconds = monotonic() - began
         rows = sum(ticket.rows for ticket in batch)
         for ticket, outcome in zip(batch, outcomes, strict=True):
@@ -198,9 +235,9 @@ class Engine:
         self._died = monotonic()
         _LOG.error("model %s: its engine died and is restarted", self._name, exc_info=error)
         text = f"model {self._name} failed: its engine died"
-        batch, instance.batch, instance.since = instance.batch, (), None
-        if batch:
-            self._hand_back((ticket.caller, ComputeFailed(text)) for ticket in batch)
+        execution, instance.execution = instance.execution, None
+        if execution is not None:
+            self._hand_back((ticket.caller, ComputeFailed(text)) for ticket in execution.batch)
         else:
             self._on_loop(self._fail_waiting, ComputeFailed, text)
 
@@ -230,6 +267,6 @@ class Engine:
                 caller.set_result(outcome)
 
     def _fail_waiting(self, kind: type[ServingError], text: str) -> None:
-        for caller in self._waiting:
-            if not caller.done():
-                caller.set_exception(kind(text))
+        for ticket in self._waiting:
+            if not ticket.caller.done():
+                ticket.caller.set_exception(kind(text))

@@ -5,7 +5,13 @@
     ├── ModelNotFound       no such model, or no such version of it
     ├── ModelNotReady       it exists, but is loading or failed to load
     ├── ComputeFailed       the model raised while it ran
-    └── ShuttingDown        the server takes no new work, or could not finish this
+    ├── ShuttingDown        the server takes no new work, or could not finish this
+    ├── DeadlineExceeded    the caller's time is over
+    ├── Interrupted         the run was ended before its time: nobody waits, or the server leaves
+    └── Shed                the server has no room for this now; it may be asked again
+        ├── Overloaded      too much waits for this model
+        ├── QueueTimeout    it waited for as long as the model's works may
+        └── MemoryExceeded  it wants more memory than there is
 
     StartupError            the server cannot run as asked: for the operator, never for a caller
     LoadError               a model cannot be served: likewise
@@ -14,13 +20,21 @@ Every text is one sentence for the caller: it names the model, tensor, shape or 
 nothing of the machine (no paths, no text of the runtime).
 """
 
+from typing import ClassVar
+
 __all__ = [
     "ComputeFailed",
+    "DeadlineExceeded",
+    "Interrupted",
     "InvalidRequest",
     "LoadError",
+    "MemoryExceeded",
     "ModelNotFound",
     "ModelNotReady",
+    "Overloaded",
+    "QueueTimeout",
     "ServingError",
+    "Shed",
     "ShuttingDown",
     "StartupError",
 ]
@@ -48,6 +62,42 @@ class ComputeFailed(ServingError):
 
 class ShuttingDown(ServingError):
     """The server leaves: the request came too late, or could not be finished in time."""
+
+
+class DeadlineExceeded(ServingError):
+    """The time is over that the caller gave; the answer would be of no use any more."""
+
+
+class Interrupted(ServingError):
+    """The run was ended before its time: all of its callers have left, or the server leaves."""
+
+
+class Shed(ServingError):
+    """The server has no room for this now, but may have soon.
+
+    Attributes:
+        reason: what there was too little of, for the metrics.
+    """
+
+    reason: ClassVar[str]
+
+
+class Overloaded(Shed):
+    """As much as may waits for this model already."""
+
+    reason = "queue_full"
+
+
+class QueueTimeout(Shed):
+    """It waited for as long as work of this model may."""
+
+    reason = "queue_timeout"
+
+
+class MemoryExceeded(Shed):
+    """It wants more memory than the server may take."""
+
+    reason = "memory"
 
 
 class StartupError(Exception):

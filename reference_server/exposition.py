@@ -92,6 +92,8 @@ class Exposition:
         yield self._requests()
         yield self._in_flight()
         yield self._queue_depth()
+        yield self._shed()
+        yield self._expired()
         yield self._states()
         yield self._cache()
         yield self._coalesced()
@@ -142,6 +144,22 @@ class Exposition:
             for entry in self._repository.entries
         }
         return _Family(metric, tuple(depths), tuple(depths.values()))
+
+    def _shed(self) -> _Family:
+        text = "Inference requests that were refused for want of room."
+        metric = CounterMetricFamily("inference_shed", text, labels=(*_MODEL, "reason"))
+        counts = {
+            (*key, reason): count
+            for key, model in self._metrics.models.items()
+            for reason, count in model.shed.items()
+        }
+        return _Family(metric, tuple(counts), tuple(counts.values()))
+
+    def _expired(self) -> _Family:
+        text = "Inference requests that were given up at their deadline."
+        metric = CounterMetricFamily("inference_expired", text, labels=_MODEL)
+        models = self._metrics.models
+        return _Family(metric, tuple(models), [model.expired for model in models.values()])
 
     def _states(self) -> _Family:
         metric = GaugeMetricFamily(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
+from time import monotonic
 from typing import Any, TypeAlias, TypeVar, cast
 
 import grpc
@@ -91,10 +92,13 @@ class GrpcDoor:
     async def model_infer(self, request: proto.ModelInferRequest, context: Context) -> Message:
         """Infer; raw inputs are answered raw, typed ones typed where every output can be typed."""
         model = self._service.model(request.model_name, request.model_version)
+        seconds = context.time_remaining()
+        deadline = None if seconds is None else monotonic() + seconds
         size = request.ByteSize()
         asked = await self._codec.run(size, partial(wire.decode_request, request))
         cache_control = "" if model.keys is None else _cache_control(context)
-        answer = await self._service.infer(model, asked, _TIMING.get(), cache_control)
+        timing = _TIMING.get()
+        answer = await self._service.infer(model, asked, timing, cache_control, deadline)
         untyped = any(DATATYPES[output.datatype].contents is None for output in answer.outputs)
         raw = untyped or bool(request.raw_input_contents)
         encode = partial(wire.encode_response, answer, raw=raw)
@@ -199,14 +203,15 @@ def _inference(
             context.set_trailing_metadata(_told(timing))
             return encoded
         except (grpc.aio.AbortError, asyncio.CancelledError):
-            code = _ended(context)
+            code = _ended(context, timing)
             raise
         except Exception as error:
             failed = failure(error)
             code = failed.status.grpc
         finally:
             metrics.count(key, "grpc", code.name)
-        return await context.abort(code, failed.text, _told(timing))
+        told = (*_told(timing), *failed.status.advice("retry-after"))
+        return await context.abort(code, failed.text, told)
 
     return grpc.unary_unary_rpc_method_handler(call)
 
@@ -216,12 +221,10 @@ def _told(timing: Timing) -> tuple[tuple[str, str]]:
     return ((SERVER_TIMING.lower(), timing.finish()),)
 
 
-def _ended(context: Context) -> StatusCode:
-    """Return how a call ended that raised: with an answer, or without one as its caller left.
-
-    It may have left at its deadline: its own clock is ahead of ours.
-    """
-    return cast(StatusCode | None, context.code()) or StatusCode.CANCELLED
+def _ended(context: Context, timing: Timing) -> StatusCode:
+    """Return how a call ended that raised: with an answer, or without one as its caller left."""
+    left = StatusCode.DEADLINE_EXCEEDED if timing.expired else StatusCode.CANCELLED
+    return cast(StatusCode | None, context.code()) or left
 
 
 def _parsed(request_class: type[Request], message: bytes) -> Request:

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Protocol, TypeAlias
 
 import numpy as np
+from msgspec import structs
 
 from servespec.wire.datatypes import DATATYPES
 from servespec.wire.messages import TensorMetadata
@@ -87,6 +88,7 @@ class Loader:
         defects: put around the engines; None where there can be none.
         step_threads: of each model's Python steps; None where none may be run.
         reusing: what models share that cache or coalesce; None where none does.
+        max_queue: how many works may wait for a model that does not say.
     """
 
     providers: Sequence[str]
@@ -99,6 +101,7 @@ class Loader:
     defects: EngineDefects | None = None
     step_threads: int | None = None
     reusing: Reusing | None = None
+    max_queue: int | None = None
 
     async def load(self, repository: Repository) -> bool:
         """Load and warm up every model; return whether all of them can be asked.
@@ -150,7 +153,13 @@ class Loader:
         session = open_session(entry.path, self.providers, self.intra_op_threads)
         if settings.batching is not None:
             session = replace(session, signature=batched(session.signature, settings.batching))
-        return _Opened(settings, session, preprocess, postprocess)
+        return _Opened(self._bounded(settings), session, preprocess, postprocess)
+
+    def _bounded(self, settings: ModelFile) -> ModelFile:
+        """Bound the queue of a model that does not."""
+        queue = settings.queue
+        size = queue.max_size or self.max_queue
+        return structs.replace(settings, queue=structs.replace(queue, max_size=size))
 
     def _function(self, folder: Path, place: str | None) -> Function | None:
         if place is None:
@@ -170,7 +179,7 @@ class Loader:
 
     def _model(self, entry: Entry, opened: "_Opened") -> Model:
         session = opened.session
-        engine = self._engine(entry, session, opened.settings.batching)
+        engine = self._engine(entry, session, opened.settings)
         engine.start()
         threads = Workers(self.step_threads or 0 if opened.has_steps else 0)
         threads.start()
@@ -197,6 +206,7 @@ class Loader:
             abort,
             close,
             keys,
+            opened.settings.queue,
         )
 
     def _reusing(self, entry: Entry, opened: "_Opened", stage: Stage) -> tuple[Keys | None, Stage]:
@@ -208,10 +218,10 @@ class Loader:
             return None, stage
         return keys, self.reusing.around(keys, opened.settings, stage)
 
-    def _engine(self, entry: Entry, session: Session, batching: Batching | None) -> Engine:
+    def _engine(self, entry: Entry, session: Session, settings: ModelFile) -> Engine:
         name = f"{entry.name!r} version {entry.version!r}"
-        merger = Merger(name, session.run, batching)
-        queue = BatchQueue(Forming(batching or _NOT_BATCHED))
+        merger = Merger(name, session.run, settings.batching)
+        queue = BatchQueue(Forming(settings.batching or _NOT_BATCHED, settings.queue))
         execute: Execute = merger
         if self.defects is not None:
             execute = self.defects.wrap_engine(entry.name, merger)
@@ -224,7 +234,9 @@ class Loader:
                     self.executed(entry.name, entry.version, rows)
 
         loop = asyncio.get_running_loop()
-        return Engine(name, execute, queue, loop, self.instances, settled=settled)
+        return Engine(
+            name, execute, queue, loop, self.instances, settled=settled, begin=session.begin
+        )
 
 
 async def _warm_up(model: Model) -> None:

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from .errors import ComputeFailed, ServingError
+from .errors import ComputeFailed, Interrupted, ServingError
 from .model_file import Batching, Padding
 from .pipeline import Outcome, Run, Tensors
 from .signature import Work
@@ -49,6 +49,8 @@ class Merger:
         except _Unsplittable as error:
             self._warn(error)
             return [self._alone(work) for work in works]
+        except Interrupted as error:
+            return [error] * len(works)
         except Exception:
             half = len(works) // 2
             return [*self(works[:half]), *self(works[half:])]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TypeAlias, get_args
 
-from .errors import ModelNotFound
+from .errors import MemoryExceeded, ModelNotFound, Overloaded, QueueTimeout
 from .pipeline import CacheUse, Computed
 from .repository import Repository
 
@@ -26,6 +26,7 @@ SECONDS: Sequence[float] = (*(float(f"{0.001 * 1.1**power:.6g}") for power in ra
 
 ROWS: Sequence[float] = tuple(2.0**power for power in range(11))
 
+_REASONS = tuple(kind.reason for kind in (Overloaded, QueueTimeout, MemoryExceeded))
 _SUCCESS = (("rest", "200"), ("grpc", "OK"))
 
 
@@ -85,16 +86,20 @@ class ModelMetrics:
     __slots__ = (
         "batch_rows",
         "compute",
+        "expired",
         "in_flight",
         "postprocess",
         "preprocess",
         "queue",
         "request",
         "reuses",
+        "shed",
     )
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.expired = 0
+        self.shed = dict.fromkeys(_REASONS, 0)
         self.request = Histogram(SECONDS)
         self.queue = Histogram(SECONDS)
         self.compute = Histogram(SECONDS)

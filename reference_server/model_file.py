@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, structs
 
 from .errors import LoadError
 
-__all__ = ["Batching", "Cache", "ModelFile", "Padding", "Steps", "read_model_file"]
+__all__ = ["Batching", "Cache", "ModelFile", "Padding", "Queueing", "Steps", "read_model_file"]
 
 NAME = "model.toml"
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -56,6 +56,27 @@ class Steps(Struct, frozen=True, forbid_unknown_fields=True):
     postprocess: Function | None = None
 
 
+class Queueing(Struct, frozen=True, forbid_unknown_fields=True):
+    """How works wait for the engine.
+
+    Attributes:
+        max_size: how many may; None: what the server's flag says.
+        timeout_ms: how long they may; None: as long as it takes.
+        priority_levels: how many classes of work there are; 1: priorities are ignored.
+        default_priority: of work that names none, from 1, which is served first; 0: the middle.
+    """
+
+    max_size: Count | None = None
+    timeout_ms: Annotated[float, Meta(gt=0, le=3_600_000)] | None = None
+    priority_levels: Annotated[int, Meta(ge=1, le=1000)] = 1
+    default_priority: Annotated[int, Meta(ge=0)] = 0
+
+    @property
+    def usual_priority(self) -> int:
+        """The priority of work that names none."""
+        return self.default_priority or (self.priority_levels + 1) // 2
+
+
 class Cache(Struct, frozen=True, forbid_unknown_fields=True):
     """How long answers are kept, for who asks the same again."""
 
@@ -79,6 +100,7 @@ class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
     deterministic: bool = True
     coalesce: bool | None = None
     cache: Cache | None = None
+    queue: Queueing = Queueing()
 
     @property
     def coalesces(self) -> bool:
@@ -92,6 +114,7 @@ _TABLES: Mapping[str, type[Struct]] = {
     "$.batching.padding": Padding,
     "$.steps": Steps,
     "$.cache": Cache,
+    "$.queue": Queueing,
 }
 _COMPLAINT = re.compile(r"(?P<text>.*?)(?: - at `(?P<place>[^`]*)`)?")
 
@@ -114,6 +137,7 @@ def read_model_file(folder: Path) -> ModelFile:
         raise LoadError(f"{path}: expected a TOML file: {error}") from error
     _check_sizes(path, found.batching)
     _check_deterministic(path, found)
+    _check_priorities(path, found.queue)
     return found
 
 
@@ -126,6 +150,12 @@ def _check_sizes(path: Path, batching: Batching | None) -> None:
     buckets = batching.padding.buckets if batching.padding else ()
     if list(buckets) != sorted(set(buckets)):
         raise LoadError(f"{path}: batching.padding.buckets: expected rising lengths")
+
+
+def _check_priorities(path: Path, queue: Queueing) -> None:
+    if queue.default_priority > queue.priority_levels:
+        expected = f"expected one up to priority_levels, which is {queue.priority_levels}"
+        raise LoadError(f"{path}: queue.default_priority: {expected}")
 
 
 def _check_deterministic(path: Path, found: ModelFile) -> None:

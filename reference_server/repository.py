@@ -10,6 +10,7 @@ from time import monotonic
 from .engine import EngineState
 from .errors import ModelNotFound, ModelNotReady, StartupError
 from .keys import Keys
+from .model_file import Queueing
 from .pipeline import Stage
 from .signature import Signature
 
@@ -30,6 +31,7 @@ class Model:
         abort: fails all that is queued or runs, at once; only for the event loop.
         close: ends what still runs, and its engine, within so many seconds.
         keys: names what it computes; None where it computes for each caller anew.
+        queueing: how its works wait.
     """
 
     name: str
@@ -40,7 +42,8 @@ class Model:
     queue_depth: Callable[[], int]
     abort: Callable[[], None]
     close: Callable[[float], None]
-    keys: Keys | None = None
+    keys: Keys | None
+    queueing: Queueing
 
 
 class State(Enum):

@@ -16,6 +16,7 @@ from .errors import InvalidRequest, ShuttingDown
 from .http import HttpRequest, HttpResponse
 from .metrics import Metrics
 from .probes import PROBES, probe_answer
+from .scheduling import deadline_in
 from .service import Service
 from .status import failure
 from .timing import SERVER_TIMING, Timing
@@ -120,11 +121,13 @@ class RestDoor:
         unreadable = _unreadable(request.headers.get("content-type"), header_length)
         if unreadable is not None:
             return unreadable
+        timeout = request.headers.get("request-timeout")
+        deadline = None if timeout is None else deadline_in(timeout)
         body = request.body
         decode = partial(wire.decode_request, name, version, body, header_length=header_length)
         asked = await self._codec.run(len(body), decode)
         cache_control = request.headers.get("cache-control", "")
-        answer = await self._service.infer(model, asked, timing, cache_control)
+        answer = await self._service.infer(model, asked, timing, cache_control, deadline)
         encode = partial(wire.encode_response, answer, _binary_outputs(asked, answer))
         body, length = await self._codec.run(size_of(answer.outputs), encode)
         if length is None:
@@ -221,7 +224,7 @@ def _json(value: object, status: int = 200) -> HttpResponse:
 
 def _failed(error: Exception) -> HttpResponse:
     failed = failure(error)
-    return _refused(failed.status.http, failed.text)
+    return _refused(failed.status.http, failed.text, *failed.status.advice("Retry-After"))
 
 
 def _refused(status: int, text: str, *headers: tuple[str, str]) -> HttpResponse:

@@ -1,5 +1,8 @@
 """What the server can be asked, whichever door the question came through."""
 
+import asyncio
+from time import monotonic
+
 from servespec.wire.messages import (
     InferRequest,
     InferResponse,
@@ -8,13 +11,18 @@ from servespec.wire.messages import (
     Tensor,
 )
 
-from .pipeline import Tensors
+from .errors import DeadlineExceeded, Shed
+from .pipeline import Computed, Stage, Tensors
 from .probes import Probes
 from .repository import Model, Repository
+from .scheduling import scheduled
 from .signature import Work
 from .timing import Timing
 
 __all__ = ["Service"]
+
+_SLACK_SECONDS = 0.05
+"""By which a caller's clock may be ahead of ours: who leaves so late was at a deadline."""
 
 
 class Service:
@@ -35,17 +43,23 @@ class Service:
         return self._repository.ready(name, version)
 
     async def infer(
-        self, model: Model, request: InferRequest, timing: Timing, cache_control: str = ""
+        self,
+        model: Model,
+        request: InferRequest,
+        timing: Timing,
+        cache_control: str = "",
+        deadline: float | None = None,
     ) -> InferResponse:
-        """Answer one inference, and note how it was computed.
+        """Answer one inference before its deadline, and note how it was computed.
 
         Raises:
             ServingError: see `errors`.
         """
         work = model.signature.validate(request)
+        work = scheduled(work, request.parameters, model.queueing, deadline)
         if model.keys is not None:
             work = await model.keys.keyed(work, request, cache_control)
-        timing.computed = await model.compute(work)
+        timing.computed = await _in_time(model.compute, work, timing)
         return _answer(request, model, work, timing.computed.tensors)
 
     def model_ready(self, name: str, version: str) -> bool:
@@ -71,6 +85,27 @@ class Service:
             tuple(signature.inputs.values()),
             tuple(signature.outputs.values()),
         )
+
+
+async def _in_time(compute: Stage, work: Work, timing: Timing) -> Computed:
+    """Compute; count what has to be given up."""
+    try:
+        if work.deadline is None:
+            return await compute(work)
+        if work.deadline <= monotonic():
+            raise TimeoutError
+        async with asyncio.timeout_at(work.deadline):
+            return await compute(work)
+    except Shed as shed:
+        timing.was_shed(shed)
+        raise
+    except TimeoutError:
+        timing.has_expired()
+        raise DeadlineExceeded("the deadline of the request has passed") from None
+    except asyncio.CancelledError:
+        if work.deadline is not None and work.deadline < monotonic() + _SLACK_SECONDS:
+            timing.has_expired()
+        raise
 
 
 def _answer(request: InferRequest, model: Model, work: Work, tensors: Tensors) -> InferResponse:

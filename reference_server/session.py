@@ -5,17 +5,19 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
+from threading import get_ident
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
 
 from servespec.wire.messages import TensorMetadata
 
-from .errors import InvalidRequest, LoadError
+from .errors import Interrupted, InvalidRequest, LoadError
 from .pipeline import Run, Tensors
 from .signature import SharedDimension, Signature, Work
 
@@ -53,13 +55,54 @@ class Session:
         signature: what it takes and gives.
         providers: those that the session really has, the preferred one first.
         run: computes; may be called from several threads at once.
-        terminate: makes every `run`, now and from now on, raise at its next operator.
+        begin: begins what the calling thread runs from now on, and returns what ends just that:
+            `run` then raises at its next operator.
+        terminate: ends every `run`, now and from now on.
     """
 
     signature: Signature
     providers: tuple[str, ...]
     run: Run
+    begin: Callable[[], Callable[[], None]]
     terminate: Callable[[], None]
+
+
+_Running: TypeAlias = Callable[[Work, onnxruntime.RunOptions], Tensors]
+
+
+class _Runs:
+    """What runs in a session, so that it can be ended: all of it, or what one thread is at."""
+
+    def __init__(self, run: _Running) -> None:
+        self._run = run
+        self._options: dict[int, onnxruntime.RunOptions] = {}
+        self._terminated = False
+
+    def begin(self) -> Callable[[], None]:
+        """Give the calling thread options of its own: who ends a run late ends no later one."""
+        options = onnxruntime.RunOptions()
+        self._options[get_ident()] = options
+        if self._terminated:  # looked at last: who terminates sees these options, or is seen
+            options.terminate = True
+        return partial(setattr, options, "terminate", True)
+
+    def run(self, work: Work) -> Tensors:
+        """Compute, with the options of the calling thread."""
+        if get_ident() not in self._options:
+            self.begin()
+        options = self._options[get_ident()]
+        try:
+            return self._run(work, options)
+        except Exception as error:
+            if options.terminate:
+                raise Interrupted("the inference was ended before its time") from error
+            raise
+
+    def terminate(self) -> None:
+        """End what runs, and all that is yet to come."""
+        self._terminated = True
+        for options in tuple(self._options.values()):
+            options.terminate = True
 
 
 def open_session(path: Path, providers: Iterable[str], intra_op_threads: int) -> Session:
@@ -84,13 +127,9 @@ def open_session(path: Path, providers: Iterable[str], intra_op_threads: int) ->
         raise LoadError(" ".join(str(error).split())) from error
     session.disable_fallback()  # a provider that fails in a run would be left for good
     signature = _signature(session)
-    run_options = onnxruntime.RunOptions()
-    return Session(
-        signature,
-        tuple(session.get_providers()),
-        _runner(session, signature, run_options),
-        lambda: setattr(run_options, "terminate", True),
-    )
+    runs = _Runs(_runner(session, signature))
+    providers = tuple(session.get_providers())
+    return Session(signature, providers, runs.run, runs.begin, runs.terminate)
 
 
 def _signature(session: Any) -> Signature:
@@ -119,15 +158,15 @@ def _shared_dimensions(inputs: Iterable[Any]) -> Iterable[SharedDimension]:
     return (SharedDimension(name, tuple(at)) for name, at in places.items() if len(at) > 1)
 
 
-def _runner(session: Any, signature: Signature, options: Any) -> Run:
+def _runner(session: Any, signature: Signature) -> _Running:
     """Pick the cheapest way to run: numpy has no bfloat16, and onnxruntime strings are no bytes."""
     tensors = (*signature.inputs.values(), *signature.outputs.values())
     datatypes = {tensor.datatype for tensor in tensors}
     if "BF16" in datatypes:
-        return lambda work: _run_values(session, signature, work, options)
+        return partial(_run_values, session, signature)
     if "BYTES" in datatypes:
-        return lambda work: _run_strings(session, signature, work, options)
-    return lambda work: session.run(work.outputs, work.tensors, options)
+        return partial(_run_strings, session, signature)
+    return lambda work, options: session.run(work.outputs, work.tensors, options)
 
 
 def _run_strings(session: Any, signature: Signature, work: Work, options: Any) -> Tensors:

@@ -27,6 +27,7 @@ class Settings:
     python_steps: bool
     step_threads: int
     cache_bytes: int
+    max_queue: int
     max_connections: int
     max_body_bytes: int
     stalled_seconds: float
@@ -85,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
         help="steps at once, by model")  # fmt: skip
     add("--cache-bytes", type=_bytes, default=64 * 2**20, metavar="N",
         help="of the answers that models keep which cache; 0: none is kept")  # fmt: skip
+    add("--max-queue", type=_count, default=1000, metavar="N",
+        help="works that wait for a model which does not say; one more is refused")  # fmt: skip
     add("--max-connections", type=_count, default=10_000, metavar="N",
         help="the most connections over HTTP; one more is refused")  # fmt: skip
     add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",

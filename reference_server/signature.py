@@ -34,12 +34,16 @@ class Work:
         outputs: the names of the outputs to compute, in the order of the answer.
         key: what work has in common that has one answer; None where nobody needs it.
         reuse: what the caller wants of the answers to others.
+        deadline: after which nobody wants it any more, on the monotonic clock; None: never.
+        priority: the smaller one goes first.
     """
 
     tensors: Mapping[str, np.ndarray]
     outputs: tuple[str, ...]
     key: bytes | None = None
     reuse: Reuse = Reuse.ALLOWED
+    deadline: float | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,18 @@ from grpc import StatusCode
 
 from servespec.wire.messages import WireError
 
-from .errors import ComputeFailed, InvalidRequest, ModelNotFound, ModelNotReady, ShuttingDown
+from .errors import (
+    ComputeFailed,
+    DeadlineExceeded,
+    Interrupted,
+    InvalidRequest,
+    MemoryExceeded,
+    ModelNotFound,
+    ModelNotReady,
+    Overloaded,
+    QueueTimeout,
+    ShuttingDown,
+)
 
 __all__ = ["STATUSES", "Failure", "Status", "failure"]
 
@@ -21,10 +32,19 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The code of an error on each plane."""
+    """The code of an error on each plane.
+
+    Attributes:
+        retry_after: seconds after which asking again may help; None where it says nothing.
+    """
 
     http: int
     grpc: StatusCode
+    retry_after: int | None = None
+
+    def advice(self, name: str) -> tuple[tuple[str, str], ...]:
+        """When to ask again, as a header of this name; none where there is nothing to say."""
+        return () if self.retry_after is None else ((name, str(self.retry_after)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,11 @@ STATUSES: Mapping[type[Exception], Status] = MappingProxyType(
         ModelNotReady: Status(503, StatusCode.UNAVAILABLE),
         ComputeFailed: Status(500, StatusCode.INTERNAL),
         ShuttingDown: Status(503, StatusCode.UNAVAILABLE),
+        Interrupted: Status(503, StatusCode.UNAVAILABLE),
+        DeadlineExceeded: Status(504, StatusCode.DEADLINE_EXCEEDED),
+        Overloaded: Status(429, StatusCode.RESOURCE_EXHAUSTED, retry_after=1),
+        QueueTimeout: Status(503, StatusCode.UNAVAILABLE, retry_after=1),
+        MemoryExceeded: Status(503, StatusCode.RESOURCE_EXHAUSTED, retry_after=1),
     }
 )
 

@@ -3,6 +3,7 @@
 from time import monotonic
 from types import TracebackType
 
+from .errors import Shed
 from .metrics import ModelMetrics
 from .pipeline import Computed
 
@@ -19,14 +20,16 @@ class Timing:
     Attributes:
         metrics: of the model that was asked; None where there is no such model.
         computed: what the engine did; None while that is not known.
+        expired: whether it was given up at its deadline.
     """
 
-    __slots__ = ("_started", "computed", "metrics")
+    __slots__ = ("_started", "computed", "expired", "metrics")
 
     def __init__(self) -> None:
         self._started = monotonic()
         self.metrics: ModelMetrics | None = None
         self.computed: Computed | None = None
+        self.expired = False
 
     def of(self, metrics: ModelMetrics | None) -> "Timing":
         """Take the time for this model."""
@@ -46,6 +49,17 @@ class Timing:
     ) -> None:
         if self.metrics is not None:
             self.metrics.in_flight -= 1
+
+    def was_shed(self, shed: Shed) -> None:
+        """Count it as refused for want of room."""
+        if self.metrics is not None:
+            self.metrics.shed[shed.reason] += 1
+
+    def has_expired(self) -> None:
+        """Count it as given up at its deadline."""
+        self.expired = True
+        if self.metrics is not None:
+            self.metrics.expired += 1
 
     def finish(self) -> str:
         """Stop the clock and count what it says; return the value of Server-Timing."""

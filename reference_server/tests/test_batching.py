@@ -9,7 +9,6 @@ import pytest
 
 from ..batching import BatchQueue, Forming, Group, Ticket
 from ..model_file import Batching, Padding
-from ..pipeline import Computed
 from ..signature import Work
 
 SECONDS = 5.0
@@ -36,11 +35,9 @@ class Queue(BatchQueue):
         for shape in shapes:
             self.ask(Work({"x": np.zeros(shape)}, outputs))
 
-    def ask(self, work: Work) -> "asyncio.Future[Computed]":
-        """Put work, return its caller."""
-        caller: asyncio.Future[Computed] = self.loop.create_future()
-        self.put(work, caller)
-        return caller
+    def ask(self, work: Work) -> Ticket:
+        """Put work."""
+        return self.put(work, self.loop.create_future())
 
     def shapes(self) -> list[tuple[int, ...]]:
         """Take a batch."""
@@ -101,14 +98,16 @@ def test_lengths_in_a_bucket_are_mixed_and_no_others(loop: asyncio.AbstractEvent
 
 
 def test_who_left_is_dropped_and_takes_no_place(queue: Queue) -> None:
-    callers = [queue.ask(Work({"x": np.zeros((2, 1))}, ("y",))) for _ in range(3)]
-    callers[1].cancel()
-    assert [ticket.caller for ticket in queue.take()] == [callers[0], callers[2]]
+    one, two, three = (queue.ask(Work({"x": np.zeros((2, 1))}, ("y",))) for _ in range(3))
+    two.caller.cancel()
+    queue.leave(two)
+    assert queue.depth == 2
+    assert queue.take() == [one, three]
     assert queue.depth == 0
 
 
 def test_a_batch_of_those_who_left_is_none(queue: Queue) -> None:
-    queue.ask(Work({"x": np.zeros((1, 1))}, ("y",))).cancel()
+    queue.ask(Work({"x": np.zeros((1, 1))}, ("y",))).caller.cancel()
     queue.add((1, 2))
     assert queue.shapes() == [(1, 2)]
 

@@ -107,7 +107,7 @@ def test_a_caller_who_left_is_counted_once(served: Served) -> None:
     expected = {
         ("slow", "1", "rest", "200"): 1,
         ("slow", "1", "rest", "499"): 1,
-        ("slow", "1", "grpc", "CANCELLED"): 1,
+        ("slow", "1", "grpc", "DEADLINE_EXCEEDED"): 1,
         ("echo", "1", "rest", "200"): 2,
     }
     assert counts(served) - before == expected

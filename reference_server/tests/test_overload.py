@@ -1,0 +1,104 @@
+"""A server that is asked for more than it can do, or for longer than its callers can wait."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import grpc
+import httpx
+import pytest
+
+from servespec.wire import proto
+
+from .models import write_models
+from .serving import Served, serving, tensor
+
+LONG, ENDLESS = 2_000, 10**9
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server whose slow model lets one request wait."""
+    models = write_models(tmp_path_factory.mktemp("models"), "slow/1", "echo/1")
+    (models / "slow" / "model.toml").write_text("[queue]\nmax_size = 1\npriority_levels = 2\n")
+    with serving(models) as server:
+        yield server.becomes_ready()
+
+
+def slow(turns: int) -> dict[str, object]:
+    """Ask for so many turns."""
+    return tensor("turns", [], [turns], "INT64")
+
+
+def timed(served: Served, turns: int, seconds: str) -> httpx.Response:
+    """Ask the slow model over REST, with a timeout."""
+    body = {"inputs": [slow(turns)]}
+    headers = {"Request-Timeout": seconds}
+    return served.rest.post("/v2/models/slow/infer", json=body, headers=headers)
+
+
+def message(turns: int) -> proto.ModelInferRequest:
+    """Ask for so many turns over gRPC."""
+    asked = proto.ModelInferRequest.InferInputTensor(name="turns", datatype="INT64")
+    asked.contents.int64_contents.append(turns)
+    return proto.ModelInferRequest(model_name="slow", inputs=[asked])
+
+
+def counted(served: Served, name: str) -> float:
+    """The value of a metric's series."""
+    lines = served.rest.get("/metrics").text.splitlines()
+    return float(next(line for line in lines if line.startswith(name)).rpartition(" ")[2])
+
+
+def test_one_more_than_the_queue_holds_is_refused_at_once_on_both_planes(small: Served) -> None:
+    shed = 'inference_shed_total{model="slow",reason="queue_full",version="1"}'
+    before = counted(small, shed)
+    with ExitStack() as stack:
+        callers = [stack.enter_context(small.slow(LONG)) for _ in range(2)]
+        refused = small.infer("slow", slow(1))
+        with pytest.raises(grpc.RpcError) as caught:
+            small.call("ModelInfer", message(1))
+        assert [caller.getresponse().status for caller in callers] == [200, 200]
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert "1 requests wait already" in json.loads(refused.text)["error"]
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert dict(caught.value.trailing_metadata())["retry-after"] == "1"
+    assert counted(small, shed) - before == 2
+
+
+def test_a_deadline_ends_what_runs_and_the_engine_is_free(small: Served) -> None:
+    expired = 'inference_expired_total{model="slow",version="1"}'
+    before = counted(small, expired)
+    assert timed(small, ENDLESS, "0.05").status_code == 504
+    parameters = {"timeout": 50_000}
+    assert small.infer("slow", slow(ENDLESS), parameters=parameters).status_code == 504
+    with pytest.raises(grpc.RpcError, match="DEADLINE_EXCEEDED"):
+        small.call("ModelInfer", message(ENDLESS), seconds=0.05)
+    assert small.infer("slow", slow(1)).status_code == 200
+    assert counted(small, expired) - before == 3
+
+
+def test_who_waits_no_longer_makes_room_in_the_queue(small: Served) -> None:
+    with small.slow(LONG) as first:
+        assert [timed(small, ENDLESS, "0.01").status_code for _ in range(3)] == [504] * 3
+        assert first.getresponse().status == 200
+
+
+def test_a_timeout_that_is_long_enough_changes_nothing(small: Served) -> None:
+    assert timed(small, 1, "9.5").status_code == 200
+    assert small.infer("slow", slow(1), parameters={"timeout": 0}).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "x", "nan", "1e3", "0.0", ""])
+def test_a_timeout_that_is_none_is_refused(small: Served, seconds: str) -> None:
+    assert timed(small, 1, seconds).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"timeout": -1}, {"timeout": "1"}, {"timeout": 1.5}, {"priority": 3}]
+)
+def test_a_parameter_that_does_not_fit_is_refused(
+    small: Served, parameters: dict[str, object]
+) -> None:
+    answer = small.infer("slow", slow(1), parameters=parameters)
+    assert (answer.status_code, next(iter(parameters)) in answer.text) == (400, True)
