@@ -93,6 +93,7 @@ class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
         coalesce: whether identical work that is asked for at the same time runs once; None: where
             answers are kept.
         cache: None: no answer is kept.
+        queue: before the engine.
     """
 
     batching: Batching | None = None

@@ -134,7 +134,9 @@ def _count(text: str) -> int:
 
 
 def _bytes(text: str) -> int:
-    return 0 if text == "0" else _count(text)
+    if not (text.isdecimal() and int(text) < 2**48):
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**48 - 1}, not {text!r}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

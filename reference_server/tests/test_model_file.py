@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from ..errors import LoadError
-from ..model_file import Batching, ModelFile, Padding, Steps, read_model_file
+from ..model_file import Batching, Cache, ModelFile, Padding, Steps, read_model_file
 
 ALL = """
+coalesce = false
+[cache]
+ttl_seconds = 60.0
 [batching]
 max_rows = 32
 max_delay_ms = 2.5
@@ -31,8 +34,28 @@ def test_all_that_it_says_is_read(tmp_path: Path) -> None:
     (tmp_path / "model.toml").write_text(ALL)
     padding = Padding(1, {"ids": 0, "mask": 1.5}, (16, 32), ("tokens",))
     assert read_model_file(tmp_path) == ModelFile(
-        Batching(32, 2.5, (8, 16), padding), Steps("steps.py:before", "steps.py:after")
+        Batching(32, 2.5, (8, 16), padding),
+        Steps("steps.py:before", "steps.py:after"),
+        coalesce=False,
+        cache=Cache(60.0),
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "coalesces"),
+    [
+        ("", False),
+        ("deterministic = false", False),
+        ("coalesce = true", True),
+        ("[cache]", True),
+        ("coalesce = false\n[cache]", False),
+    ],
+)
+def test_who_caches_coalesces_unless_told_otherwise(
+    tmp_path: Path, content: str, coalesces: bool
+) -> None:
+    (tmp_path / "model.toml").write_text(content)
+    assert read_model_file(tmp_path).coalesces is coalesces
 
 
 @pytest.mark.parametrize(
@@ -50,6 +73,9 @@ def test_all_that_it_says_is_read(tmp_path: Path) -> None:
         (ALL.replace("axis = 1", "axis = 0"), "batching.padding.axis: Expected `int` >= 1"),
         ("[steps]\npreprocess = '../steps.py:f'", "steps.preprocess: Expected"),
         ("[steps]\npreprocess = 'steps.py'", "steps.preprocess: Expected"),
+        ("[cache]\nttl_seconds = 0", "cache.ttl_seconds: Expected `float` > 0"),
+        ("deterministic = false\n[cache]", "cache: expected a model that is deterministic"),
+        ("deterministic = false\ncoalesce = true", "coalesce: expected a model that is determin"),
         ("max_rows", "expected a TOML file: "),
         (b"\xff", "expected a TOML file: "),
     ],

@@ -19,6 +19,10 @@ def test_defaults_need_only_the_models(tmp_path: Path) -> None:
         ("--models /nowhere", "--models: expected a directory, not '/nowhere'"),
         ("--http-port 70000", "--http-port: expected a port from 0 to 65535, not '70000'"),
         ("--grpc-port x", "--grpc-port: expected a port from 0 to 65535, not 'x'"),
+        (
+            "--cache-bytes -1",
+            "--cache-bytes: expected a number from 0 to 281474976710655, not '-1'",
+        ),
         ("--instances 0", "--instances: expected a number from 1 to 2147483647, not '0'"),
         ("--grace-seconds nan", "--grace-seconds: expected seconds from 0 to 1000000, not 'nan'"),
         ("--providers tpu", "--providers: invalid choice: 'tpu'"),
