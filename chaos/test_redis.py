@@ -1,0 +1,139 @@
+"""A cache in Redis, and all that may become of Redis: the callers must not notice."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from servespec.fixtures import build
+from servespec.target.exchange import Exchange
+from servespec.target.manifest import Manifest
+from servespec.target.process import TargetProcess, free_port
+from servespec.target.target import Target
+from servespec.target.traffic import Ledger, Outcome, Question, driving, poisson
+
+from .redis_server import RedisServer
+
+FIXTURE = "cached_spin"
+RATE = 50.0  # half of what the model can do without a cache
+SECONDS = 40.0
+STEP_SECONDS = 5.0
+SLOW_SECONDS = 1.0
+SERVICE_SECONDS = 0.01
+DUPLICATES = 0.5
+HOT = 16
+SLOWER = 1.3  # the p99, over that without a cache
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A running Redis."""
+    if not RedisServer.is_installed():
+        pytest.fail("no redis-server on this machine", pytrace=False)
+    server = RedisServer(tmp_path, free_port())
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.mark.timeout(240)
+def test_whatever_becomes_of_redis_no_request_fails(
+    manifest: Manifest,
+    tmp_path: Path,
+    redis: RedisServer,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Slowed, flushed, stopped and started again under load: all are answered, and as fast."""
+    build(tmp_path / "models", [FIXTURE])
+    with ExitStack() as stack:
+        plain, cached = (
+            stack.enter_context(closing(started(stack, manifest, tmp_path, arguments)))
+            for arguments in (["--cache-bytes", "0"], ["--redis", redis.url])
+        )
+        iterations = length(plain)
+        without = Traffic(plain, iterations).driven(lambda: None)
+        harmed = Traffic(cached, iterations).driven(lambda: harm(redis))
+
+    for ledger in (without, harmed):
+        wrong = [row for row in ledger.rows if row.outcome is not Outcome.ANSWERED]
+        assert not wrong, f"{len(wrong)} of {len(ledger.rows)}: {wrong[0].detail}"
+    usual, found = (tail(ledger) for ledger in (without, harmed))
+    figures = f"p99 {found:.3f} s, without a cache {usual:.3f} s, of {len(harmed.rows)} requests"
+    record_property("figures", figures)
+    assert found <= SLOWER * usual, figures
+
+
+def started(stack: ExitStack, manifest: Manifest, folder: Path, arguments: Sequence[str]) -> Target:
+    """A server that is ready, with more arguments than the target file gives it."""
+    assert manifest.start is not None
+    more = replace(manifest.start, command=(*manifest.start.command, *arguments))
+    log = folder / f"{arguments[0].strip('-')}.log"
+    process = TargetProcess.start(replace(manifest, start=more), models=folder / "models", log=log)
+    stack.enter_context(process)
+    process.wait_ready()
+    return Target.at(process.addresses.rest or "")
+
+
+def harm(redis: RedisServer) -> None:
+    """Do to it all that happens to a Redis, with a while of peace between."""
+    steps: Sequence[Callable[[], object]] = (
+        lambda: redis.slow_down(SLOW_SECONDS),
+        lambda: redis.command("FLUSHALL"),
+        redis.stop,
+        redis.start,
+        lambda: redis.slow_down(SLOW_SECONDS),
+    )
+    for step in steps:
+        time.sleep(STEP_SECONDS)
+        step()
+
+
+def length(target: Target) -> int:
+    """The iterations that take the wanted time."""
+    asked = [target.rest.infer(FIXTURE, body(200)).must_succeed().seconds for _ in range(9)]
+    return round(200 * SERVICE_SECONDS / min(asked))
+
+
+def body(iterations: int, number: int = 0) -> dict[str, Any]:
+    """A request of so many iterations, unlike those of other numbers."""
+    data = [iterations, number % iterations]  # the longer row decides how long it takes
+    x = {"name": "iterations", "datatype": "INT64", "shape": [2, 1], "data": data}
+    return {"inputs": [x], "parameters": {"number": number}}
+
+
+class Traffic:
+    """Requests of which half repeat one of a few; the others are asked once."""
+
+    def __init__(self, target: Target, iterations: int) -> None:
+        self._target = target
+        self._iterations = iterations
+        self._repeats = np.random.default_rng(3).random(round(2 * RATE * SECONDS)) < DUPLICATES
+
+    def driven(self, meanwhile: Callable[[], None]) -> Ledger:
+        """What became of them, while something else happened."""
+        schedule = poisson(RATE, SECONDS, seed=4)
+        with driving(self._target.rest, schedule, self._question) as traffic:
+            meanwhile()
+        return traffic.ledger
+
+    def _question(self, number: int) -> Question:
+        what = body(self._iterations, number % HOT if self._repeats[number] else HOT + number)
+        due = [self._iterations, what["parameters"]["number"] % self._iterations]
+
+        def accept(exchange: Exchange) -> str | None:
+            came = exchange.values("y")
+            return None if came == due else f"{due} was answered {came}"
+
+        return Question(str(number), self._target.rest.message(FIXTURE, what), accept)
+
+
+def tail(ledger: Ledger) -> float:
+    """The 99th percentile of the seconds, from the intended moments."""
+    return float(np.percentile([row.done - row.intended for row in ledger.rows], 99))
