@@ -1,9 +1,9 @@
 """What runs together, and when: tickets of the event loop become batches of an engine."""
 
 from asyncio import Future
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -17,40 +17,61 @@ __all__ = ["BatchQueue", "Forming", "Group", "Ticket"]
 
 
 _UNBOUNDED = Queueing()
+_SWEPT_FROM = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # frozen it would take twice as long to make
 class Ticket:
     """Work with its caller, who may have left before it runs.
 
     Attributes:
         rows: that it takes of a batch.
+        priority: the smaller one goes first.
         arrived: when, on the monotonic clock.
     """
 
     work: Work
     caller: Future[Computed]
     rows: int
+    priority: int = 0
     arrived: float = field(default_factory=monotonic)
 
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Tickets that may run together, the oldest first, and the sum of their rows."""
+    """Tickets that may run together, and the sum of their rows.
+
+    They stand by priority, and the oldest of each priority first.
+    """
 
     tickets: deque[Ticket] = field(default_factory=deque)
     rows: int = 0
 
     def add(self, ticket: Ticket) -> None:
-        """Put a ticket behind the others."""
-        self.tickets.append(ticket)
+        """Put a ticket behind the others of its priority."""
+        if self.tickets and ticket.priority < self.tickets[-1].priority:
+            insort(self.tickets, ticket, key=lambda each: each.priority)
+        else:
+            self.tickets.append(ticket)
         self.rows += ticket.rows
 
     def pop(self) -> Ticket:
-        """Take the oldest ticket."""
+        """Take the first ticket."""
         ticket = self.tickets.popleft()
         self.rows -= ticket.rows
         return ticket
+
+    def without(self, gone: Callable[[Ticket], bool]) -> "Group":
+        """Return those that stay."""
+        kept = deque(ticket for ticket in self.tickets if not gone(ticket))
+        return Group(kept, sum(ticket.rows for ticket in kept))
+
+    @property
+    def since(self) -> float:
+        """When the oldest ticket arrived."""
+        if self.tickets[0].priority == self.tickets[-1].priority:
+            return self.tickets[0].arrived
+        return min(ticket.arrived for ticket in self.tickets)
 
 
 class Forming:
@@ -68,6 +89,15 @@ class Forming:
     def is_full(self, waiting: int) -> bool:
         """Whether there is no room for one more, where so many wait."""
         return self.queueing.max_size is not None and waiting >= self.queueing.max_size
+
+    def longest_wait(self) -> float | None:
+        """For how many seconds work may wait; None: as long as it takes."""
+        limit = self.queueing.timeout_ms
+        return None if limit is None else limit / 1000
+
+    def priority(self, work: Work) -> int:
+        """Which goes first: the smaller one."""
+        return work.priority
 
     def rows(self, work: Work) -> int:
         """How much of a batch this is."""
@@ -89,8 +119,8 @@ class Forming:
         return work.outputs, frozenset(shapes.items())
 
     def next(self, groups: Iterable[Group]) -> Group:
-        """Whose turn it is: nobody is overtaken by who came later and has another key."""
-        return min(groups, key=lambda group: group.tickets[0].arrived)
+        """Whose turn it is: nobody is overtaken by who came later, unless it has priority."""
+        return min(groups, key=_rank)
 
     def held_until(self, group: Group) -> float:
         """When it has to run at the latest, on the monotonic clock."""
@@ -98,7 +128,7 @@ class Forming:
             self.expects_company = True
         if not self.expects_company or self.is_complete(group):
             return 0.0
-        return group.tickets[0].arrived + self.batching.max_delay_ms / 1000
+        return group.since + self.batching.max_delay_ms / 1000
 
     def is_complete(self, group: Group) -> bool:
         """Whether it is not worth while to wait for more."""
@@ -116,7 +146,7 @@ class Forming:
         return max(fitting, default=self.batching.max_rows)
 
     def take(self, group: Group) -> list[Ticket]:
-        """Take the oldest tickets out of a group, without those that nobody waits for."""
+        """Take the first tickets out of a group, without those that nobody waits for."""
         limit, rows, batch = self.limit(group), 0, list[Ticket]()
         while group.tickets and not (batch and rows + group.tickets[0].rows > limit):
             ticket = group.pop()
@@ -149,6 +179,7 @@ class BatchQueue:
         self._groups: dict[Hashable, Group] = {}
         self._closed = False
         self._waiting: set[Ticket] = set()  # the loop adds, whoever comes first takes away
+        self._left = 0
 
     @property
     def depth(self) -> int:
@@ -163,14 +194,33 @@ class BatchQueue:
     def put(self, work: Work, caller: Future[Computed]) -> Ticket:
         """Add work; called on the event loop."""
         forming = self.forming
-        key, ticket = forming.key(work), Ticket(work, caller, forming.rows(work))
+        ticket = Ticket(work, caller, forming.rows(work), forming.priority(work))
+        key = forming.key(work)
         self._waiting.add(ticket)
         self._arrived.put((key, ticket))
         return ticket
 
-    def leave(self, ticket: Ticket) -> None:
-        """Make room: its caller is gone. It is dropped when its turn comes."""
+    def leave(self, ticket: Ticket) -> bool:
+        """Make room where it still waits; return whether it did. Called on the event loop."""
+        if ticket not in self._waiting:
+            return False
         self._waiting.discard(ticket)
+        self._left += 1
+        if self._left > max(_SWEPT_FROM, len(self._waiting)):
+            self._sweep()
+        return True
+
+    def _sweep(self) -> None:
+        """Let go of those who left: an engine may be busy for long, and come to nobody."""
+        if not self._turn.acquire(blocking=False):  # an instance is about to drop them
+            return
+        try:
+            self._admit_all()
+            swept = {key: each.without(self.forming.has_left) for key, each in self._groups.items()}
+            self._groups = {key: group for key, group in swept.items() if group.tickets}
+            self._left = 0
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Let the threads go once all is taken, and hold nothing back any more."""
@@ -200,9 +250,12 @@ class BatchQueue:
     def _has_some(self) -> bool:
         while not self._groups and not self._closed:
             self._admit(self._arrived.get())
+        self._admit_all()
+        return bool(self._groups)
+
+    def _admit_all(self) -> None:
         while not self._arrived.empty():  # nobody else takes from it
             self._admit(self._arrived.get())
-        return bool(self._groups)
 
     def _admit(self, arrival: tuple[Hashable, Ticket] | None) -> None:
         if arrival is None:
@@ -229,6 +282,11 @@ class BatchQueue:
         if not group.tickets:
             self._groups = {key: other for key, other in self._groups.items() if other is not group}
         return batch
+
+
+def _rank(group: Group) -> tuple[int, float]:
+    first = group.tickets[0]
+    return first.priority, first.arrived
 
 
 def _in_bucket(shape: tuple[int, ...], axis: int, buckets: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from asyncio import AbstractEventLoop, Future
+from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TypeAlias
 
 from .batching import BatchQueue, Ticket
-from .errors import ComputeFailed, Overloaded, ServingError, ShuttingDown
+from .errors import ComputeFailed, Overloaded, QueueTimeout, ServingError, ShuttingDown
 from .pipeline import Computed, Execute, Outcome
 from .signature import Work
 
@@ -37,7 +37,7 @@ class EngineState(Enum):
     STUCK = auto()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Execution:
     """A batch that runs.
 
@@ -130,6 +130,7 @@ class Engine:
             ComputeFailed: the model raised, or its engine died.
             InvalidRequest: the runtime cannot take these values.
             Overloaded: as much as may waits already.
+            QueueTimeout: it waited for as long as it may.
             ShuttingDown: the engine was stopped before it came to it.
         """
         if self._ending:
@@ -138,9 +139,12 @@ class Engine:
             raise Overloaded(f"model {self._name}: {self._queue.depth} requests wait already")
         ticket = self._queue.put(work, self._loop.create_future())
         self._waiting.add(ticket)
+        timer = self._limit_wait(ticket)
         try:
             return await ticket.caller
         finally:
+            if timer is not None:
+                timer.cancel()
             self._waiting.discard(ticket)
             self._queue.leave(ticket)
             if ticket.caller.cancelled():
@@ -151,6 +155,15 @@ class Engine:
         self._ending = True
         self._queue.close()
         self._fail_waiting(ShuttingDown, "the server shut down before this was finished")
+
+    def _limit_wait(self, ticket: Ticket) -> TimerHandle | None:
+        seconds = self._queue.forming.longest_wait()
+        return None if seconds is None else self._loop.call_later(seconds, self._expel, ticket)
+
+    def _expel(self, ticket: Ticket) -> None:
+        if self._queue.leave(ticket) and not ticket.caller.done():
+            text = f"model {self._name}: no engine was free in time"
+            ticket.caller.set_exception(QueueTimeout(text))
 
     def _interrupt_what_is_for_nobody(self) -> None:
         for instance in self._instances:

@@ -88,9 +88,10 @@ class _Runs:
 
     def run(self, work: Work) -> Tensors:
         """Compute, with the options of the calling thread."""
-        if get_ident() not in self._options:
+        options = self._options.get(get_ident())
+        if options is None:
             self.begin()
-        options = self._options[get_ident()]
+            return self.run(work)
         try:
             return self._run(work, options)
         except Exception as error:

@@ -1,8 +1,10 @@
 """What runs together, and when."""
 
 import asyncio
+import weakref
 from collections.abc import Iterator, Sequence
 from threading import Event, Thread
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -104,6 +106,53 @@ def test_who_left_is_dropped_and_takes_no_place(queue: Queue) -> None:
     assert queue.depth == 2
     assert queue.take() == [one, three]
     assert queue.depth == 0
+
+
+def test_those_who_left_are_let_go_even_if_no_engine_ever_comes(queue: Queue) -> None:
+    stays = queue.ask(Work({"x": np.zeros((1, 1))}, ("y",)))
+    tickets = [queue.ask(Work({"x": np.zeros((1, 1))}, ("y",))) for _ in range(200)]
+    freed = [weakref.ref(ticket.work.tensors["x"]) for ticket in tickets]
+    while tickets:
+        tickets[-1].caller.cancel()
+        queue.leave(tickets.pop())
+    assert sum(ref() is not None for ref in freed) < 100
+    assert (queue.depth, queue.take()) == (1, [stays])
+
+
+def test_work_past_its_deadline_is_dropped(queue: Queue) -> None:
+    queue.ask(Work({"x": np.zeros((1, 1))}, ("y",), deadline=monotonic()))
+    queue.add((1, 2))
+    assert queue.shapes() == [(1, 2)]
+
+
+def test_what_has_priority_goes_first_and_the_oldest_of_the_same(queue: Queue) -> None:
+    shapes = {"old": (3, 1), "other": (3, 2), "urgent": (2, 1), "as urgent": (2, 2), "low": (1, 1)}
+    asked = {
+        name: Work({"x": np.zeros(shapes[name])}, ("y",), priority=priority)
+        for name, priority in (
+            ("old", 2),
+            ("low", 3),
+            ("other", 2),
+            ("urgent", 1),
+            ("as urgent", 1),
+        )
+    }
+    names = {queue.ask(work): name for name, work in asked.items()}
+    batches = [[names[ticket] for ticket in queue.take()] for _ in range(4)]
+    assert batches == [["urgent"], ["as urgent"], ["old", "low"], ["other"]]
+
+
+def test_work_of_less_priority_fills_a_batch_and_waits_no_longer_for_company(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    queue = Queue(loop, Batching(max_rows=2))
+    low, high = (
+        queue.ask(Work({"x": np.zeros((1, 1))}, ("y",), priority=priority)) for priority in (2, 1)
+    )
+    group = Group()
+    group.add(low)
+    group.add(high)
+    assert (group.since, queue.take()) == (low.arrived, [high, low])
 
 
 def test_a_batch_of_those_who_left_is_none(queue: Queue) -> None:

@@ -11,13 +11,14 @@ import pytest
 
 from ..batching import BatchQueue, Forming
 from ..engine import Engine
-from ..errors import ComputeFailed, InvalidRequest
+from ..errors import ComputeFailed, InvalidRequest, Overloaded, QueueTimeout, ServingError
 from ..merging import Merger
-from ..model_file import Batching
+from ..model_file import Batching, Queueing
 from ..pipeline import Computed, Run, Tensors
 from ..signature import Work
 
 SECONDS = 5.0
+UNBOUNDED = Queueing()
 Result = TypeVar("Result")
 
 
@@ -40,17 +41,22 @@ def double(asked: Work) -> Tensors:
     return [asked.tensors["x"] * 2]
 
 
-def engine_of(run: Run, instances: int = 1) -> Engine:
+def engine_of(run: Run, instances: int = 1, queueing: Queueing = UNBOUNDED) -> Engine:
     """An engine that does not batch."""
-    queue = BatchQueue(Forming(Batching(max_rows=1)))
+    queue = BatchQueue(Forming(Batching(max_rows=1), queueing))
     return Engine("'m'", Merger("'m'", run, None), queue, asyncio.get_running_loop(), instances)
 
 
-def with_engine(run: Run, ask: Callable[[Engine], Awaitable[Result]], instances: int = 1) -> Result:
+def with_engine(
+    run: Run,
+    ask: Callable[[Engine], Awaitable[Result]],
+    instances: int = 1,
+    queueing: Queueing = UNBOUNDED,
+) -> Result:
     """Run a conversation with an engine, within bounds."""
 
     async def conversation() -> Result:
-        engine = engine_of(run, instances)
+        engine = engine_of(run, instances, queueing)
         engine.start()
         try:
             return await asyncio.wait_for(ask(engine), SECONDS)
@@ -104,6 +110,32 @@ def test_work_of_a_caller_who_left_never_runs() -> None:
 
     with_engine(run, ask)
     assert seen == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("queueing", "error"),
+    [(Queueing(timeout_ms=20), QueueTimeout), (Queueing(max_size=1), Overloaded)],
+)
+def test_who_would_wait_too_long_is_refused_while_the_engine_is_busy(
+    queueing: Queueing, error: type[ServingError]
+) -> None:
+    first_runs, may_end = Event(), Event()
+
+    def run(_asked: Work) -> Tensors:
+        first_runs.set()
+        may_end.wait(SECONDS)
+        return []
+
+    async def ask(engine: Engine) -> None:
+        callers = [asyncio.create_task(engine.compute(work(0)))]
+        await asyncio.to_thread(first_runs.wait, SECONDS)
+        callers += [asyncio.create_task(engine.compute(work(number))) for number in (1, 2)]
+        with pytest.raises(error):
+            await callers[-1]
+        may_end.set()
+        assert isinstance(await callers[0], Computed)
+
+    with_engine(run, ask, queueing=queueing)
 
 
 def test_instances_compute_at_the_same_time() -> None:

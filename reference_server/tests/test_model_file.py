@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ..errors import LoadError
-from ..model_file import Batching, Cache, ModelFile, Padding, Steps, read_model_file
+from ..model_file import Batching, Cache, ModelFile, Padding, Queueing, Steps, read_model_file
 
 ALL = """
 coalesce = false
@@ -20,6 +20,10 @@ axis = 1
 buckets = [16, 32]
 values = { ids = 0, mask = 1.5 }
 outputs = ["tokens"]
+[queue]
+max_size = 64
+timeout_ms = 0.5
+priority_levels = 4
 [steps]
 preprocess = "steps.py:before"
 postprocess = "steps.py:after"
@@ -38,6 +42,7 @@ def test_all_that_it_says_is_read(tmp_path: Path) -> None:
         Steps("steps.py:before", "steps.py:after"),
         coalesce=False,
         cache=Cache(60.0),
+        queue=Queueing(64, 0.5, 4),
     )
 
 
@@ -76,6 +81,9 @@ def test_who_caches_coalesces_unless_told_otherwise(
         ("[cache]\nttl_seconds = 0", "cache.ttl_seconds: Expected `float` > 0"),
         ("deterministic = false\n[cache]", "cache: expected a model that is deterministic"),
         ("deterministic = false\ncoalesce = true", "coalesce: expected a model that is determin"),
+        ("[queue]\nmax_size = 0", "queue.max_size: Expected"),
+        ("[queue]\ntimeout_ms = 0", "queue.timeout_ms: Expected"),
+        ("[queue]\ndefault_priority = 2", "queue.default_priority: expected one up to priority_"),
         ("max_rows", "expected a TOML file: "),
         (b"\xff", "expected a TOML file: "),
     ],

@@ -62,7 +62,8 @@ def test_one_more_than_the_queue_holds_is_refused_at_once_on_both_planes(small: 
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
     assert "1 requests wait already" in json.loads(refused.text)["error"]
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert dict(caught.value.trailing_metadata())["retry-after"] == "1"
+    told: dict[str, object] = {each.key: each.value for each in caught.value.trailing_metadata()}
+    assert told["retry-after"] == "1"
     assert counted(small, shed) - before == 2
 
 

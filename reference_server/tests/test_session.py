@@ -7,7 +7,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from ..errors import LoadError
+from ..errors import Interrupted, LoadError
 from ..session import Session, open_session
 from ..signature import SharedDimension, Work
 from .models import write_models
@@ -79,7 +79,15 @@ def test_terminating_ends_what_runs(opened: Opener) -> None:
     thread.start()
     session.terminate()
     thread.join(10)
-    assert raised
+    assert isinstance(raised[0], Interrupted)
+
+
+def test_ending_a_run_late_ends_no_later_one(opened: Opener) -> None:
+    session = opened("echo/1")
+    end_the_first, _ = session.begin(), session.begin()
+    end_the_first()
+    (result,) = session.run(Work({"x": np.ones((1, 1), "<f4")}, ("y",)))
+    assert float(result[0, 0]) == 1.0
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", None])
