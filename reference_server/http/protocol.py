@@ -123,6 +123,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self._connections.observe(self._asked, CLIENT_LEFT)
         while self.incoming:
             self._connections.observe(self.incoming.popleft().request, CLIENT_LEFT)
+        self.forget()
 
     # What the server calls.
 

@@ -63,6 +63,10 @@ class RequestReader:
         self._unseen = 0
         self._body: bytes | bytearray = b""
 
+    def forget(self) -> None:
+        """Let go of what was read of a request: parser and reader hold each other for a while."""
+        self._start()
+
     def feed(self, data: bytes) -> None:
         """Read on. A request that breaks a rule is queued as a refusal and ends the reading."""
         if self.phase is Phase.OVER:
