@@ -30,7 +30,7 @@ matrix: $(READY)  ## every defect against every check of its profile (about half
 	$(BIN)/python -m conformance.tests.matrix
 
 chaos: $(READY)  ## faults and rollouts under load: about two minutes
-	$(BIN)/python -m pytest -q chaos --target $(TARGET)
+	$(BIN)/python -m pytest -q chaos --target $(TARGET) --log-cli-level INFO
 
 certify-all: certify  ## the third-party servers too, each in an environment of its own
 	for target in conformance/targets/*/target.toml; do $(BIN)/servespec certify --target $$target; done
