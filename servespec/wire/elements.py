@@ -50,7 +50,7 @@ def decode_elements(datatype: Datatype, shape: Sequence[int], data: msgspec.Raw)
         raise WireError("BF16 has no form in JSON: send it as binary tensor data or over gRPC")
     depth = _depth(data)
     if element_count(shape) == 0:
-        _check_empty(msgspec.json.decode(data), shape)
+        _check_empty(data, shape)
         return shaped(np.empty(0, datatype.dtype), shape)
     if depth not in (1, len(shape)):
         raise WireError(
@@ -75,7 +75,7 @@ def _depth(data: msgspec.Raw) -> int:
     return depth
 
 
-def _check_empty(values: list[Any], shape: Sequence[int]) -> None:
+def _check_empty(data: msgspec.Raw, shape: Sequence[int]) -> None:
     """A tensor without elements is written as `[]`, or nested down to its dimension of 0."""
 
     def nested(values: Any, shape: Sequence[int]) -> bool:
@@ -83,7 +83,12 @@ def _check_empty(values: list[Any], shape: Sequence[int]) -> None:
             len(values) == shape[0] and all(nested(value, shape[1:]) for value in values)
         )
 
-    if values and not nested(values, shape):
+    try:
+        values = msgspec.json.decode(data)
+        fits = not values or nested(values, shape)
+    except (ValueError, RecursionError):  # a number that no float can hold; too deep
+        fits = False
+    if not fits:
         raise WireError(f"data does not fit, expected [] for shape {[*shape]}")
 
 

@@ -62,6 +62,16 @@ def test_deep_nesting_is_refused(depth: int) -> None:
     assert "nested" in refusal(where % data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"[1]", b"[1e999]", b"[[]]", b"[" * 950 + b"]" * 950, b"[" * 10**5 + b"]" * 10**5],
+    ids=["number", "out-of-range", "nested", "deep", "too-deep"],
+)
+def test_data_of_a_tensor_without_elements_are_refused(data: bytes) -> None:
+    where = b'{"inputs":[{"name":"x","shape":[0],"datatype":"FP32","data":%s}]}'
+    assert refusal(where % data)
+
+
 @pytest.mark.parametrize("depth", [10_000, 1_000_000])
 def test_deep_nesting_is_refused_where_members_are_ignored(depth: int) -> None:
     assert "nested" in refusal(b'{"inputs":[],"ignored":%s}' % (b"[" * depth + b"]" * depth))
