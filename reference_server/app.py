@@ -30,7 +30,7 @@ from .probes import Heartbeat, Probes
 from .repository import find_models
 from .rest import RestDoor
 from .reusing import Reusing
-from .runtime import usable_providers
+from .runtime import bound_memory, usable_providers
 from .service import Service
 from .settings import Settings
 from .signals import Signals
@@ -128,6 +128,8 @@ def _loader(
 ) -> Loader:
     strict = settings.strict_providers  # which goes with "cuda" only
     providers = usable_providers(settings.providers, strict=strict)
+    if settings.memory_bytes is not None:
+        bound_memory(settings.memory_bytes)
     return Loader(
         providers,
         strict,
@@ -140,6 +142,7 @@ def _loader(
         settings.step_threads if settings.python_steps else None,
         reusing,
         settings.max_queue,
+        settings.memory_bytes is not None,
     )
 
 

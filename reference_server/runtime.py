@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import StartupError
 
-__all__ = ["check_distribution", "installed", "usable_providers"]
+__all__ = ["bound_memory", "check_distribution", "installed", "usable_providers"]
 
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
 _LOG = logging.getLogger(__name__)
@@ -44,6 +44,18 @@ def check_distribution(found: Iterable[str]) -> None:
             f"{' and '.join(names)} are both installed and overwrite each other's files: "
             "uninstall both, then install one"
         )
+
+
+def bound_memory(size: int) -> None:
+    """Let the sessions that share the process's allocator have so many bytes altogether.
+
+    Onnxruntime allows it once in a process, before there is a session.
+    """
+    import onnxruntime
+
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg({"max_mem": size}))
 
 
 def usable_providers(choice: str, *, strict: bool) -> tuple[str, ...]:

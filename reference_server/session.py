@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import onnxruntime
 
 from servespec.wire.messages import TensorMetadata
 
-from .errors import Interrupted, InvalidRequest, LoadError
+from .errors import Interrupted, InvalidRequest, LoadError, MemoryExceeded
 from .pipeline import Run, Tensors
 from .signature import SharedDimension, Signature, Work
 
@@ -40,6 +41,9 @@ _DATATYPES: Mapping[str, str] = MappingProxyType(
         "tensor(double)": "FP64",
         "tensor(string)": "BYTES",
     }
+)
+_OUT_OF_MEMORY = re.compile(
+    r"Available memory of \d+ is smaller than requested|Failed to allocate memory for requested"
 )
 _BFLOAT16 = 16  # TensorProto.DataType
 _PROVIDER_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -73,14 +77,17 @@ _Running: TypeAlias = Callable[[Work, onnxruntime.RunOptions], Tensors]
 class _Runs:
     """What runs in a session, so that it can be ended: all of it, or what one thread is at."""
 
-    def __init__(self, run: _Running) -> None:
+    def __init__(self, run: _Running, *, memory_bound: bool) -> None:
         self._run = run
+        self._memory_bound = memory_bound
         self._options: dict[int, onnxruntime.RunOptions] = {}
         self._terminated = False
 
     def begin(self) -> Callable[[], None]:
         """Give the calling thread options of its own: who ends a run late ends no later one."""
         options = onnxruntime.RunOptions()
+        if self._memory_bound:  # or what a large run took is kept from all other models
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._options[get_ident()] = options
         if self._terminated:  # looked at last: who terminates sees these options, or is seen
             options.terminate = True
@@ -97,6 +104,8 @@ class _Runs:
         except Exception as error:
             if options.terminate:
                 raise Interrupted("the inference was ended before its time") from error
+            if _OUT_OF_MEMORY.search(str(error)):
+                raise MemoryExceeded("the inference takes more memory than there is") from error
             raise
 
     def terminate(self) -> None:
@@ -106,11 +115,19 @@ class _Runs:
             options.terminate = True
 
 
-def open_session(path: Path, providers: Iterable[str], intra_op_threads: int) -> Session:
+def open_session(
+    path: Path, providers: Iterable[str], intra_op_threads: int, *, memory_bound: bool = False
+) -> Session:
     """Load a model file.
 
     onnxruntime falls back without a word from a provider that it lists as available and cannot
     load, so see `Session.providers` for what it came to.
+
+    Args:
+        path: of the model file.
+        providers: to ask for, the preferred one first.
+        intra_op_threads: of one inference.
+        memory_bound: whether it has to do with the memory that `runtime.bound_memory` leaves.
 
     Raises:
         LoadError: the file is no model, or its tensors cannot travel over the protocol.
@@ -119,6 +136,8 @@ def open_session(path: Path, providers: Iterable[str], intra_op_threads: int) ->
     options.intra_op_num_threads = intra_op_threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if memory_bound:
+        options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = 4  # what a model raises is told to its caller and logged by us
     wanted = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in providers]
     try:
@@ -128,7 +147,7 @@ def open_session(path: Path, providers: Iterable[str], intra_op_threads: int) ->
         raise LoadError(" ".join(str(error).split())) from error
     session.disable_fallback()  # a provider that fails in a run would be left for good
     signature = _signature(session)
-    runs = _Runs(_runner(session, signature))
+    runs = _Runs(_runner(session, signature), memory_bound=memory_bound)
     providers = tuple(session.get_providers())
     return Session(signature, providers, runs.run, runs.begin, runs.terminate)
 

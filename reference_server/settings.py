@@ -28,6 +28,7 @@ class Settings:
     step_threads: int
     cache_bytes: int
     max_queue: int
+    memory_bytes: int | None
     max_connections: int
     max_body_bytes: int
     stalled_seconds: float
@@ -88,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         help="of the answers that models keep which cache; 0: none is kept")  # fmt: skip
     add("--max-queue", type=_count, default=1000, metavar="N",
         help="works that wait for a model which does not say; one more is refused")  # fmt: skip
+    add("--memory-bytes", type=_size, default=None, metavar="N",
+        help="that all models may take of the CPU's; what wants more is refused")  # fmt: skip
     add("--max-connections", type=_count, default=10_000, metavar="N",
         help="the most connections over HTTP; one more is refused")  # fmt: skip
     add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",
@@ -136,6 +139,12 @@ def _count(text: str) -> int:
 def _bytes(text: str) -> int:
     if not (text.isdecimal() and int(text) < 2**48):
         raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**48 - 1}, not {text!r}")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 2**50):
+        raise argparse.ArgumentTypeError(f"expected a number of bytes above 0, not {text!r}")
     return int(text)
 
 

@@ -23,6 +23,10 @@ MODELS: Mapping[str, str] = {
     "picky/1": """(float[N] x, int64[1] shape) => (float[M] y) { y = Reshape(x, shape) }""",
     "choosy/1": """(float[7] x, int64[2] shape) => (float[M, N] y) { y = Reshape(x, shape) }""",
     "counts/1": "(int32[N, k] x) => (int32[N, k] y) { y = Identity(x) }",
+    "zeros/1": """(int64[1] n) => (float y) {
+        zeros = ConstantOfShape(n)
+        y = ReduceSum <keepdims = 0> (zeros)
+    }""",
     "slow/1": """(int64 turns) => (float[200, 200] y) {
         yes = Constant <value = bool {1}> ()
         size = Constant <value_ints = [200, 200]> ()

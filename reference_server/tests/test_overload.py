@@ -90,6 +90,24 @@ def test_a_timeout_that_is_long_enough_changes_nothing(small: Served) -> None:
     assert small.infer("slow", slow(1), parameters={"timeout": 0}).status_code == 200
 
 
+def test_what_takes_too_much_memory_is_refused_and_harms_nobody(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    models = write_models(tmp_path_factory.mktemp("models"), "zeros/1", "echo/1")
+    row = tensor("x", [1, 1], [1.0])
+
+    def megabytes(number: int) -> httpx.Response:
+        return served.infer("zeros", tensor("n", [1], [number * 2**18], "INT64"))
+
+    with serving(models, "--memory-bytes", str(64 * 2**20)) as served:
+        served.becomes_ready()
+        answers = [megabytes(number) for number in (10, 40, 100, 50, 8000, 10)]
+        assert served.infer("echo", row).status_code == 200
+        assert counted(served, 'inference_shed_total{model="zeros",reason="memory"') == 2
+    assert [answer.status_code for answer in answers] == [200, 200, 503, 200, 503, 200]
+    assert answers[2].headers["retry-after"] == "1"
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "x", "nan", "1e3", "0.0", ""])
 def test_a_timeout_that_is_none_is_refused(small: Served, seconds: str) -> None:
     assert timed(small, 1, seconds).status_code == 400
