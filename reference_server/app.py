@@ -27,6 +27,7 @@ from .loading import Loader
 from .metrics import Metrics
 from .probe_door import ProbeDoor, without_models
 from .probes import Heartbeat, Probes
+from .redis_cache import open_redis
 from .repository import find_models
 from .rest import RestDoor
 from .reusing import Reusing
@@ -65,7 +66,8 @@ async def serve(settings: Settings, signals: Signals) -> int:
         rest, GrpcDoor(service, codec).answers, health.check, health.watch, HttpProtocol
     )
     switch = _switch(settings, lifecycle, probes)
-    reusing = Reusing(_store(settings, codec, switch), codec, metrics.reuses, switch)
+    store = _store(settings, codec, switch)
+    reusing = Reusing(store, codec, metrics.reuses, switch)
     loader = _loader(settings, metrics, switch, reusing)
     behaviour = _defective(behaviour, switch)
     calls = Calls()
@@ -86,6 +88,8 @@ async def serve(settings: Settings, signals: Signals) -> int:
         return await _live(doors, probes, load, must_load=settings.exit_on_load_failure)
     finally:
         signals.ignore()  # before the loop that hears of them is closed
+        if store is not None:
+            await store.close()
 
 
 def _grpc_server(
@@ -115,6 +119,8 @@ def _on_the_loop(listener: Callable[[int], None]) -> Callable[[int], None]:
 
 def _store(settings: Settings, codec: Codec, switch: "DefectSwitch | None") -> Store | None:
     """Return where answers are kept."""
+    if settings.redis is not None:
+        return open_redis(settings.redis)
     if not settings.cache_bytes:
         return None
     store = MemoryStore(settings.cache_bytes, codec)

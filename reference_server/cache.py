@@ -24,13 +24,22 @@ _ELEMENT_BYTES = 48
 
 
 class Store(Protocol):
-    """Where answers are kept. Neither method ever raises, or takes long."""
+    """Where answers are kept. No method ever raises, or takes long.
+
+    Attributes:
+        shared: whether other processes use it too, and it outlives them.
+    """
+
+    shared: bool
 
     async def get(self, key: bytes) -> Tensors | None:
         """Return what was put there, as long as it is there."""
 
     async def put(self, key: bytes, tensors: Tensors, seconds: float) -> None:
         """Keep tensors for so many seconds at most."""
+
+    async def close(self) -> None:
+        """End all use of it."""
 
 
 class CacheStage:
@@ -102,6 +111,8 @@ class MemoryStore:
         clock: tells seconds.
     """
 
+    shared = False
+
     def __init__(self, limit: int, codec: Codec, clock: Callable[[], float] = monotonic) -> None:
         self.size = 0
         self._limit = limit
@@ -132,6 +143,11 @@ class MemoryStore:
             self._drop(next(iter(self._entries)))
         self._entries[key] = _Entry(copies, size, self._clock() + seconds)
         self.size += size
+
+    async def close(self) -> None:
+        """Keep nothing any more."""
+        self._entries.clear()
+        self.size = 0
 
     def _drop(self, key: bytes) -> None:
         entry = self._entries.pop(key, None)

@@ -54,6 +54,7 @@ class _Opened:
     """What a model's files hold."""
 
     settings: ModelFile
+    generation: bytes
     session: Session
     preprocess: Function | None
     postprocess: Function | None
@@ -157,7 +158,15 @@ class Loader:
         )
         if settings.batching is not None:
             session = replace(session, signature=batched(session.signature, settings.batching))
-        return _Opened(self._bounded(settings), session, preprocess, postprocess)
+        settings = self._bounded(settings)
+        return _Opened(
+            settings, self._generation(entry, settings), session, preprocess, postprocess
+        )
+
+    def _generation(self, entry: Entry, settings: ModelFile) -> bytes:
+        if self.reusing is None:
+            return b""
+        return self.reusing.generation(entry.path.parent, settings)
 
     def _bounded(self, settings: ModelFile) -> ModelFile:
         """Bound the queue of a model that does not."""
@@ -217,10 +226,11 @@ class Loader:
         """Put the cache and the coalescing of a model around what computes, where it has any."""
         if self.reusing is None:
             return None, stage
-        keys = self.reusing.keys(entry.name, entry.version, opened.settings)
+        settings = opened.settings
+        keys = self.reusing.keys(entry.name, entry.version, opened.generation, settings)
         if keys is None:
             return None, stage
-        return keys, self.reusing.around(keys, opened.settings, stage)
+        return keys, self.reusing.around(keys, settings, stage)
 
     def _engine(self, entry: Entry, session: Session, settings: ModelFile) -> Engine:
         name = f"{entry.name!r} version {entry.version!r}"

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b, file_digest
+from pathlib import Path
 from secrets import token_bytes
 from typing import Protocol, TypeAlias, TypeVar
 
 from .cache import CacheStage, KeepingStage, MemoryStore, Store
 from .coalescing import CoalescingStage
 from .codec import Codec
+from .errors import LoadError
 from .keys import Keys
 from .metrics import Reuses
 from .model_file import ModelFile
@@ -46,11 +49,26 @@ class Reusing:
     reuses: Callable[[str, str], Reuses]
     defects: ReuseDefects | None = None
 
-    def keys(self, name: str, version: str, settings: ModelFile) -> Keys | None:
+    def generation(self, folder: Path, settings: ModelFile) -> bytes:
+        """Return what tells this load of a version from any other; reads its files.
+
+        Where answers outlive the process it is the same for the same files.
+
+        Raises:
+            LoadError: a file cannot be read.
+        """
+        if settings.cache is None or self.store is None or not self.store.shared:
+            return token_bytes(_GENERATION_BYTES)
+        try:
+            return _digest(folder)
+        except OSError as error:
+            raise LoadError(f"cache: expected files that can be read: {error}") from error
+
+    def keys(self, name: str, version: str, generation: bytes, settings: ModelFile) -> Keys | None:
         """Return what names the computations of one loaded model; None where nothing needs it."""
         if not settings.coalesces and (settings.cache is None or self.store is None):
             return None
-        return self._made(Keys(name, version, token_bytes(_GENERATION_BYTES), self.codec))
+        return self._made(Keys(name, version, generation, self.codec))
 
     def around(self, keys: Keys, settings: ModelFile, stage: Stage) -> Stage:
         """Put the model's cache and its coalescing around what computes, as far as it has them."""
@@ -70,3 +88,16 @@ class Reusing:
         if self.defects is not None:
             self.defects.wrap_part(part)
         return part
+
+
+def _digest(folder: Path) -> bytes:
+    """Digest the files of a version, and those that its model has for all versions."""
+    digest = blake2b(digest_size=_GENERATION_BYTES)
+    files = [*folder.parent.iterdir(), *folder.rglob("*")]
+    for path in sorted(path for path in files if path.is_file()):
+        status = path.stat()
+        name = path.relative_to(folder.parent).as_posix()
+        digest.update(repr((name, status.st_size, status.st_mtime_ns)).encode())
+        with path.open("rb") as file:
+            digest.update(file_digest(file, blake2b).digest())
+    return digest.digest()

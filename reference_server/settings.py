@@ -27,6 +27,7 @@ class Settings:
     python_steps: bool
     step_threads: int
     cache_bytes: int
+    redis: str | None
     max_queue: int
     memory_bytes: int | None
     max_connections: int
@@ -87,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         help="steps at once, by model")  # fmt: skip
     add("--cache-bytes", type=_bytes, default=64 * 2**20, metavar="N",
         help="of the answers that models keep which cache; 0: none is kept")  # fmt: skip
+    add("--redis", default=None, metavar="URL",
+        help="keep answers in Redis, redis://HOST:PORT/DB, instead of here")  # fmt: skip
     add("--max-queue", type=_count, default=1000, metavar="N",
         help="works that wait for a model which does not say; one more is refused")  # fmt: skip
     add("--memory-bytes", type=_size, default=None, metavar="N",
