@@ -9,7 +9,7 @@ READY   := .venv/.ready-$(GPU)
 export UV_SYSTEM_CERTS ?= true
 TARGET  ?= conformance/targets/reference/target.toml
 
-.PHONY: certify test check matrix repeat chaos certify-all bench clean
+.PHONY: certify test check matrix repeat fuzz soak chaos certify-all bench clean
 
 certify: $(READY)  ## judge the reference server
 	$(BIN)/servespec certify --target $(TARGET) --only conformance
@@ -29,6 +29,14 @@ repeat: $(READY)  ## N runs of the judging, all of them must pass: make repeat N
 matrix: $(READY)  ## every defect against every check of its profile (about half an hour)
 	$(BIN)/python -m conformance.tests.matrix
 
+fuzz: .venv-fuzz/.ready  ## 100,000 hostile requests; again: make fuzz REQUESTS=500 SEED=7 PART=rest
+	.venv-fuzz/bin/python -m conformance.fuzzing --requests $(or $(REQUESTS),100000) \
+	  --seed $(or $(SEED),1) $(if $(PART),--part $(PART))
+
+soak: $(READY)  ## ten minutes of mixed traffic, the memory watched; shorter: make soak SECONDS=60
+	SERVESPEC_SOAK_SECONDS=$(or $(SECONDS),600) \
+	  $(BIN)/servespec certify --target $(TARGET) --profile soak
+
 chaos: $(READY)  ## faults and rollouts under load: about two minutes
 	$(BIN)/python -m pytest -q chaos --target $(TARGET) --log-cli-level INFO
 
@@ -45,5 +53,11 @@ $(READY): locks/$(GPU).txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
+.venv-fuzz/.ready: $(READY) locks/fuzz.txt pyproject.toml
+	$(PYTHON) -m venv .venv-fuzz
+	$(BIN)/uv pip sync --quiet --python .venv-fuzz/bin/python locks/fuzz.txt
+	$(BIN)/uv pip install --quiet --python .venv-fuzz/bin/python --no-deps --editable .
+	touch $@
+
 clean:
-	rm -rf .venv reports .servespec
+	rm -rf .venv .venv-fuzz reports .servespec

@@ -73,6 +73,7 @@ def main() -> int:
     parser = _parser()
     given = parser.parse_args()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.setdefault("SERVESPEC_SOAK_SECONDS", "5")
     began, found = time.monotonic(), []
     with defective() as server:
         switch = DefectSwitch(server.switch)

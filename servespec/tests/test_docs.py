@@ -60,7 +60,8 @@ def _without_toml(text: str) -> str:
 
 def _declared() -> set[str]:
     """Every option that a parser of ours declares."""
-    folders = ("servespec", "reference_server", "benchmarks", "conformance/tests")
+    ours = ("servespec", "reference_server", "benchmarks")
+    folders = (*ours, "conformance/tests", "conformance/fuzzing")
     files = [file for name in folders for file in (ROOT / name).rglob("*.py")]
     declared = r"\w\(\s*\"(--[a-z-]+)\""
     return {option for file in files for option in re.findall(declared, file.read_text())}
