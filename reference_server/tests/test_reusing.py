@@ -1,5 +1,6 @@
 """Answers that are used again, seen from outside."""
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,11 @@ import pytest
 
 from servespec.wire import proto
 
+from ..cache import MemoryStore
+from ..codec import Codec
+from ..metrics import Reuses
+from ..model_file import read_model_file
+from ..reusing import Reusing
 from .models import write_models
 from .serving import Served, serving, tensor
 
@@ -128,3 +134,41 @@ def test_without_room_for_it_there_is_no_cache(tmp_path: Path) -> None:
         served.becomes_ready()
         assert [use(ask(served, 1.0)) for _ in range(2)] == ["", ""]
         assert "inference_cache" not in served.rest.get("/metrics").text
+
+
+# Loads.
+
+
+class Shared(MemoryStore):
+    """A store that outlives the process."""
+
+    shared = True
+
+
+def generation(folder: Path, store: MemoryStore) -> bytes:
+    """What tells a load from others, as `model.toml` has it."""
+    reusing = Reusing(store, Codec(), lambda *_: Reuses())
+    return reusing.generation(folder, read_model_file(folder.parent))
+
+
+def test_each_load_has_keys_of_its_own(tmp_path: Path) -> None:
+    folder, store = write(tmp_path) / "echo/1", MemoryStore(1, Codec())
+    assert generation(folder, store) != generation(folder, store)
+
+
+@pytest.mark.parametrize("file", ["1/model.onnx", "1/model.onnx.data", "steps.py", "model.toml"])
+def test_where_answers_outlive_a_load_its_keys_are_those_of_the_same_files(
+    tmp_path: Path, file: str
+) -> None:
+    folder, store = write(tmp_path) / "echo/1", Shared(1, Codec())
+    before = [generation(folder, store) for _ in range(2)]
+    with (folder.parent / file).open("ab") as changed:
+        changed.write(b"\n")
+    assert before[0] == before[1] != generation(folder, store)
+
+
+def test_another_version_of_a_model_changes_nothing(tmp_path: Path) -> None:
+    folder, store = write(tmp_path) / "echo/1", Shared(1, Codec())
+    before = generation(folder, store)
+    shutil.copytree(folder, folder.with_name("2"))
+    assert generation(folder, store) == before
