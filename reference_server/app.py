@@ -148,7 +148,7 @@ def _loader(
         settings.step_threads if settings.python_steps else None,
         reusing,
         settings.max_queue,
-        settings.memory_bytes is not None,
+        settings.memory_bytes,
     )
 
 

@@ -90,7 +90,7 @@ class Loader:
         step_threads: of each model's Python steps; None where none may be run.
         reusing: what models share that cache or coalesce; None where none does.
         max_queue: how many works may wait for a model that does not say.
-        memory_bound: whether the models share the memory that `runtime.bound_memory` leaves them.
+        memory_bytes: what `runtime.bound_memory` leaves to all models, if that was called.
     """
 
     providers: Sequence[str]
@@ -104,7 +104,7 @@ class Loader:
     step_threads: int | None = None
     reusing: Reusing | None = None
     max_queue: int | None = None
-    memory_bound: bool = False
+    memory_bytes: int | None = None
 
     async def load(self, repository: Repository) -> bool:
         """Load and warm up every model; return whether all of them can be asked.
@@ -154,7 +154,7 @@ class Loader:
         preprocess = self._function(folder, settings.steps.preprocess)
         postprocess = self._function(folder, settings.steps.postprocess)
         session = open_session(
-            entry.path, self.providers, self.intra_op_threads, memory_bound=self.memory_bound
+            entry.path, self.providers, self.intra_op_threads, memory_bytes=self.memory_bytes
         )
         if settings.batching is not None:
             session = replace(session, signature=batched(session.signature, settings.batching))

@@ -18,7 +18,7 @@ import onnxruntime
 
 from servespec.wire.messages import TensorMetadata
 
-from .errors import Interrupted, InvalidRequest, LoadError, MemoryExceeded
+from .errors import Interrupted, InvalidRequest, LoadError, MemoryExceeded, StartupError
 from .pipeline import Run, Tensors
 from .signature import SharedDimension, Signature, Work
 
@@ -116,7 +116,7 @@ class _Runs:
 
 
 def open_session(
-    path: Path, providers: Iterable[str], intra_op_threads: int, *, memory_bound: bool = False
+    path: Path, providers: Iterable[str], intra_op_threads: int, *, memory_bytes: int | None = None
 ) -> Session:
     """Load a model file.
 
@@ -127,16 +127,17 @@ def open_session(
         path: of the model file.
         providers: to ask for, the preferred one first.
         intra_op_threads: of one inference.
-        memory_bound: whether it has to do with the memory that `runtime.bound_memory` leaves.
+        memory_bytes: what `runtime.bound_memory` leaves to all models, if that was called.
 
     Raises:
         LoadError: the file is no model, or its tensors cannot travel over the protocol.
+        StartupError: what onnxruntime packs of the models' weights takes more than `memory_bytes`.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = intra_op_threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if memory_bound:
+    if memory_bytes is not None:
         options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = 4  # what a model raises is told to its caller and logged by us
     wanted = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in providers]
@@ -145,11 +146,22 @@ def open_session(
             session = onnxruntime.InferenceSession(path, options, wanted)
     except Exception as error:  # onnxruntime raises a dozen unrelated types
         raise LoadError(" ".join(str(error).split())) from error
+    if memory_bytes is not None and not _is_bounded(session, memory_bytes):
+        raise StartupError(f"--memory-bytes {memory_bytes}: packed weights take more: {path}")
     session.disable_fallback()  # a provider that fails in a run would be left for good
     signature = _signature(session)
-    runs = _Runs(_runner(session, signature), memory_bound=memory_bound)
+    runs = _Runs(_runner(session, signature), memory_bound=memory_bytes is not None)
     providers = tuple(session.get_providers())
     return Session(signature, providers, runs.run, runs.begin, runs.terminate)
+
+
+def _is_bounded(session: Any, size: int) -> bool:
+    """Whether more than the bound is refused: packed weights are not, and beyond it undo it."""
+    try:
+        session.create_ortvalue_from_shape_and_type([size + 1], np.uint8, "cpu")
+    except Exception:  # onnxruntime raises a dozen unrelated types
+        return True
+    return False
 
 
 def _signature(session: Any) -> Signature:

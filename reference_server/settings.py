@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-queue", type=_count, default=1000, metavar="N",
         help="works that wait for a model which does not say; one more is refused")  # fmt: skip
     add("--memory-bytes", type=_size, default=None, metavar="N",
-        help="that all models may take of the CPU's; what wants more is refused")  # fmt: skip
+        help="that inferences may take of the CPU's; what wants more is refused")  # fmt: skip
     add("--max-connections", type=_count, default=10_000, metavar="N",
         help="the most connections over HTTP; one more is refused")  # fmt: skip
     add("--max-body-bytes", type=_count, default=64 * 2**20, metavar="N",

@@ -3,10 +3,14 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import grpc
 import httpx
+import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper, parser
 
 from servespec.wire import proto
 
@@ -106,6 +110,22 @@ def test_what_takes_too_much_memory_is_refused_and_harms_nobody(
         assert counted(served, 'inference_shed_total{model="zeros",reason="memory"') == 2
     assert [answer.status_code for answer in answers] == [200, 200, 503, 200, 503, 200]
     assert answers[2].headers["retry-after"] == "1"
+
+
+def test_a_bound_below_the_packed_weights_is_a_mistake(tmp_path: Path) -> None:
+    folder = tmp_path / "large" / "1"
+    folder.mkdir(parents=True)
+    weights = numpy_helper.from_array(np.ones((16, 2**18), np.float32), "w")
+    graph = parser.parse_graph(
+        "agraph (float[N, 16] x) => (float[N, 262144] y) { y = MatMul(x, w) }"
+    )
+    graph.initializer.append(weights)
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.save(model, folder / "model.onnx")
+    with serving(tmp_path, "--memory-bytes", str(2**20)) as served:
+        assert served.process.wait(10) == 2
+        assert served.process.stderr is not None
+        assert "--memory-bytes 1048576: packed weights take more" in served.process.stderr.read()
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "x", "nan", "1e3", "0.0", ""])
