@@ -1,6 +1,7 @@
 """Identical work at the same time: one execution, whoever stays or leaves."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 import numpy as np
@@ -155,3 +156,38 @@ def test_who_comes_when_the_outcome_is_known_begins_anew() -> None:
         assert ((await later[0]).source, model.begun) == ("engine", 2)
 
     assert play(scene) == []
+
+
+def test_whoever_stays_is_answered_however_many_leave() -> None:
+    chance = random.Random(5)
+
+    async def model(work: Work) -> Computed:
+        for _ in range(chance.randrange(6)):
+            await asyncio.sleep(0)
+        if chance.random() < 0.2:
+            raise ComputeFailed("no")
+        return Computed([np.array([int(work.key or b"")])], 0.0, 0.0, 1)
+
+    async def scene() -> None:
+        stage = CoalescingStage(model, lambda: None)
+        callers, left = [], set[asyncio.Future[Computed]]()
+        for number in range(3000):
+            key = number % 7
+            caller = asyncio.ensure_future(stage(Work({}, ("y",), b"%d" % key)))
+            callers.append((key, caller))
+            if chance.random() < 0.5:
+                leaving = chance.choice(callers)[1]
+                left |= {leaving} if leaving.cancel() else set()
+            if chance.random() < 0.3:
+                await asyncio.sleep(0)
+        await asyncio.wait([caller for _, caller in callers], timeout=10)
+        stayed = [(key, caller) for key, caller in callers if caller not in left]
+        assert all(outcome(caller) in (key, "failed") for key, caller in stayed)
+        assert not stage.flights
+
+    asyncio.run(scene())
+
+
+def outcome(caller: "asyncio.Future[Computed]") -> object:
+    """What a caller was told: a number, or an error."""
+    return "failed" if caller.exception() else int(caller.result().tensors[0][0])
