@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from servespec.fixtures.ticks import ticks
 from servespec.target.exchange import Exchange
 from servespec.target.target import Target
-from servespec.target.traffic import burst
+from servespec.target.traffic import burst, open_burst, read_all
 
 from .strategies import request, tensor
 
@@ -55,7 +55,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back to a question, and when: in seconds from the first one."""
+    """What came back to a question, and when: in seconds from the first of them."""
 
     exchange: Exchange
     done: float
@@ -65,17 +65,16 @@ def asked_at(
     target: Target, moments: Sequence[float], questions: Sequence[Question]
 ) -> list[Answer]:
     """Asks each question at its moment, in seconds from now, and waits for no answer before."""
+    messages = [question.message(target) for question in questions]
     began = time.monotonic()
-    done = dict[int, float]()
-
-    def ask(place: int) -> Exchange:
-        time.sleep(max(0.0, began + moments[place] - time.monotonic()))
-        exchange = questions[place].ask(target)
-        done[place] = time.monotonic() - began
-        return exchange
-
-    exchanges = target.rest.together([partial(ask, place) for place in range(len(questions))])
-    return [Answer(exchange, done[place]) for place, exchange in enumerate(exchanges)]
+    with ExitStack() as stack:
+        pending = []
+        for moment, message in zip(moments, messages, strict=True):
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            pending += stack.enter_context(open_burst(target.rest, [message]))
+        exchanges = read_all(target.rest, pending, SECONDS)
+        done = [one.done - began for one in pending]
+    return [Answer(*pair) for pair in zip(exchanges, done, strict=True)]
 
 
 def witnessing(values: Sequence[float], **more: Any) -> Question:

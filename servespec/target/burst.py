@@ -17,7 +17,7 @@ from .exchange import Exchange, RequestBytes
 from .outcomes import Invalid
 from .rest import RestPlane
 
-__all__ = ["Pending", "Volley", "burst", "must_be_close", "open_burst"]
+__all__ = ["Pending", "Volley", "burst", "must_be_close", "open_burst", "read_all"]
 
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: a close discards and resets
@@ -179,15 +179,21 @@ def burst(plane: RestPlane, messages: Sequence[bytes], *, timeout: float = 10.0)
         timeout: seconds from the burst to the last answer.
     """
     with open_burst(plane, messages, timeout=timeout) as pending:
-        _await(pending, timeout)
-        exchanges = tuple(one.ended for one in pending)
-        plane.journal.saw_all(exchanges)
+        exchanges = read_all(plane, pending, timeout)
         first = min((one.sent for one in pending), default=0.0)
         return Volley(
             exchanges,
             tuple(one.sent - first for one in pending),
             tuple(max(one.done, one.sent) - first for one in pending),
         )
+
+
+def read_all(plane: RestPlane, pending: Sequence[Pending], timeout: float) -> tuple[Exchange, ...]:
+    """Read the answers as they come, within `timeout` seconds from now; in the given order."""
+    _await(pending, timeout)
+    exchanges = tuple(one.ended for one in pending)
+    plane.journal.saw_all(exchanges)
+    return exchanges
 
 
 @contextmanager

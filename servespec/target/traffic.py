@@ -1,6 +1,6 @@
 """Traffic that checks, load tests and experiments send: schedules, bursts, drives, the ledger."""
 
-from .burst import Pending, Volley, burst, must_be_close, open_burst
+from .burst import Pending, Volley, burst, must_be_close, open_burst, read_all
 from .drive import Drive, Question, drive, driving
 from .ledger import Ledger, Outcome, Row
 from .schedules import constant, poisson
@@ -20,4 +20,5 @@ __all__ = [
     "must_be_close",
     "open_burst",
     "poisson",
+    "read_all",
 ]
