@@ -12,7 +12,7 @@ from ..questions import Question, executions_between, queueing, spin_of
 
 __all__ = ["LEAVERS", "SETTLE", "Jam", "jam"]
 
-BLOCKED = 0.6
+BLOCKED = 0.8
 """Seconds of the request that all others wait for."""
 LEAVERS = 5
 """How many wait and leave: with the one behind them fewer than the queue of `queued` takes."""
