@@ -121,7 +121,7 @@ def test_twenty_identical_requests_run_once(reusing: Served) -> None:
     executed = 'inference_batch_rows_count{model="slow",version="1"}'
     joined = 'inference_coalesced_total{model="slow",version="1"}'
     before = count(reusing, executed), count(reusing, joined)
-    with reusing.slow(turns=1000) as busy:  # so that all of them are there in time
+    with reusing.slow(turns=3000) as busy:  # so that all of them are there in time
         with ThreadPoolExecutor(20) as callers:
             answers = [callers.submit(reusing.infer, "slow", TURNS) for _ in range(20)]
         assert busy.getresponse().status == 200
