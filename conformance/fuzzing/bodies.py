@@ -17,7 +17,8 @@ __all__ = ["Shot", "mutated", "shots"]
 INFER = "/v2/models/{}/infer"
 MEMBERS = (
     *("id", "parameters", "inputs", "outputs", "name", "shape", "datatype", "data"),
-    *("binary_data", "binary_data_size", "binary_data_output", "priority", "cache"),
+    *("binary_data", "binary_data_size", "binary_data_output"),
+    *("priority", "cache", "timeout"),
 )
 _BIG = 10**400
 _BOMB = gzip.compress(bytes(80 << 20), compresslevel=9)
@@ -32,6 +33,11 @@ class Shot:
     headers: Mapping[str, str] = field(default_factory=dict)
     expected: list[Any] | None = None
     method: str = "POST"
+
+    @property
+    def in_haste(self) -> bool:
+        """Whether it may say how long its answer may take: 504 is right then."""
+        return "Request-Timeout" in self.headers or b"timeout" in self.body
 
 
 def _json(value: Any) -> bytes:
@@ -95,6 +101,8 @@ def _misplaced(draw: st.DrawFn) -> bytes:
     one = dict(tensor("x", "FP32", [1, 1], [1.0]))
     body: dict[str, Any] = {"inputs": [one], "outputs": [{"name": "y"}]}
     where = draw(st.sampled_from([one, body, body["outputs"][0]]))
+    if draw(st.booleans()):
+        where = where.setdefault("parameters", {})
     where[draw(st.sampled_from(MEMBERS))] = draw(_documents)
     return _json(body)
 
@@ -150,11 +158,12 @@ _names = (
 _headers = st.dictionaries(
     st.sampled_from(
         ["Content-Type", "Content-Encoding", "Accept-Encoding", "Accept", "Cache-Control",
-         "Inference-Header-Content-Length", "Expect", "Connection", "Range", "X-Test"]
+         "Inference-Header-Content-Length", "Expect", "Connection", "Range", "Request-Timeout"]
     ),
     st.sampled_from(
         ["", "*", "gzip", "deflate", "identity", "text/plain", "application/json; charset=x",
-         "application/octet-stream", "gzip;q=nan", "0", "-1", "9" * 40, "no-cache", "close", ","]
+         "application/octet-stream", "gzip;q=nan", "0", "-1", "9" * 40, "no-cache", "close", ",",
+         "1e-9", "0.5"]
     )
     | st.text("az09;=,q/* ", max_size=20).map(str.strip),
     max_size=3,

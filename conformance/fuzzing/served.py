@@ -19,7 +19,7 @@ __all__ = ["MODELS", "SECONDS", "Served", "serving"]
 MODELS = (
     *("identity_fp32", "identity_int64", "identity_bytes", "identity_bool", "identity_uint8"),
     *("identity_fp16", "identity_bf16", "identity_fp32_rank3", "add_sub", "row_sum", "witness"),
-    *("constant", "nonfinite", "digits_fp32"),
+    *("constant", "nonfinite", "digits_fp32", "cached"),
 )
 """Fixtures whose cost is that of the request: none that a number makes slow, huge or fail."""
 SECONDS = 10.0
