@@ -16,6 +16,7 @@ __all__ = [
     "scraped",
     "series_of",
     "total_of",
+    "total_rise",
 ]
 
 POLL_SECONDS = 0.05
@@ -81,16 +82,17 @@ def must_rise_by(
     quiet(target)
     before = scraped(target, *names)
     ask()
-    after = await_page(target, lambda page: _sum(before, page, names) == count, *names)
+    after = await_page(target, lambda page: total_rise(before, page, *names) == count, *names)
     risen = rises(before, after, *names)
-    found = sum(rise for _, rise in risen)
+    found = total_rise(before, after, *names)
     where = " and ".join(names)
     assert after.of(*names), f"the metrics have no {where}"
     assert found == count, f"{count} {what} raised {where} by {found:g}"
     return [sample for sample, _ in risen]
 
 
-def _sum(before: Page, after: Page, names: Sequence[str]) -> float:
+def total_rise(before: Page, after: Page, *names: str) -> float:
+    """By how much all samples of these names together are more than before."""
     return sum(rise for _, rise in rises(before, after, *names))
 
 

@@ -260,10 +260,16 @@ def _(text: str) -> str:
     return text.replace("inference_compute_seconds", "inference_compute_milliseconds")
 
 
-@_page_defect("no-batch-histogram", breaks=["MET-016"])
+@_page_defect("no-batch-histogram", breaks=["MET-016/batching"])
 def _(text: str) -> str:
     """Batches, and does not say how."""
     return _without(text, r"(?:# \w+ )?inference_batch_rows")
+
+
+@_page_defect("no-refusal-counter", breaks=["MET-016/refused"])
+def _(text: str) -> str:
+    """Refuses, and does not say how often."""
+    return _without(text, r"(?:# \w+ )?inference_shed_total")
 
 
 @_page_defect("client-errors-not-counted", breaks=["MET-017"])

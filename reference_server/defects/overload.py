@@ -61,7 +61,7 @@ class Thrashes(Forming):
     def take(self, group: Group) -> list[Ticket]:
         """Looks at each for a while."""
         if len(group.tickets) > MANY:
-            time.sleep(0.003 * len(group.tickets))
+            time.sleep(0.006 * len(group.tickets))
         return super().take(group)
 
 

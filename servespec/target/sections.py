@@ -165,6 +165,7 @@ class Metrics:
     queue_depth: Annotated[str, METRIC] = "inference_queue_depth"
     in_flight: Annotated[str, METRIC] = "inference_in_flight"
     batch_rows: Annotated[str, METRIC] = "inference_batch_rows"
+    refused: Annotated[str, METRIC] = "inference_shed_total"
     model_label: Annotated[str, LABEL] = "model"
     version_label: Annotated[str, LABEL] = "version"
 
