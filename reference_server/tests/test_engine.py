@@ -2,7 +2,7 @@
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from threading import Barrier, Event
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from ..engine import Engine
 from ..errors import ComputeFailed, InvalidRequest, Overloaded, QueueTimeout, ServingError
 from ..merging import Merger
 from ..model_file import Batching, Queueing
-from ..pipeline import Computed, Run, Tensors
+from ..pipeline import Computed, Outcome, Run, Tensors
 from ..signature import Work
 
 SECONDS = 5.0
@@ -136,6 +136,37 @@ def test_who_would_wait_too_long_is_refused_while_the_engine_is_busy(
         assert isinstance(await callers[0], Computed)
 
     with_engine(run, ask, queueing=queueing)
+
+
+def test_a_batch_is_ended_when_the_last_of_its_callers_leaves_and_not_before() -> None:
+    first_runs, two_wait, two_run, ended = Event(), Event(), Event(), Event()
+
+    def execute(works: Sequence[Work]) -> Sequence[Outcome]:
+        (two_run if len(works) == 2 else first_runs).set()
+        (ended if len(works) == 2 else two_wait).wait(SECONDS)
+        return [[] for _ in works]
+
+    async def ask() -> list[bool]:
+        queue, loop = BatchQueue(Forming(Batching(max_rows=2))), asyncio.get_running_loop()
+        engine = Engine("'m'", execute, queue, loop, 1, begin=lambda: ended.set)
+        engine.start()
+        first = asyncio.create_task(engine.compute(work(0)))
+        await asyncio.to_thread(first_runs.wait, SECONDS)
+        callers = [asyncio.create_task(engine.compute(work(number))) for number in (1, 2)]
+        await asyncio.sleep(0)  # both are queued
+        two_wait.set()
+        await asyncio.to_thread(two_run.wait, SECONDS)
+        found = [await _is_set_after_leaving(caller, ended) for caller in callers]
+        await asyncio.gather(first, asyncio.to_thread(engine.stop, SECONDS))
+        return found
+
+    assert asyncio.run(ask()) == [False, True]
+
+
+async def _is_set_after_leaving(caller: "asyncio.Task[Computed]", ended: Event) -> bool:
+    caller.cancel()
+    await asyncio.wait({caller})
+    return ended.is_set()
 
 
 def test_instances_compute_at_the_same_time() -> None:
