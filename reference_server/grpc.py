@@ -95,7 +95,7 @@ class GrpcDoor:
         seconds = context.time_remaining()
         deadline = None if seconds is None else monotonic() + seconds
         size = request.ByteSize()
-        asked = await self._codec.run(size, partial(wire.decode_request, request))
+        asked = await self._codec.read(size, partial(wire.decode_request, request))
         cache_control = "" if model.keys is None else _cache_control(context)
         timing = _TIMING.get()
         answer = await self._service.infer(model, asked, timing, cache_control, deadline)
@@ -206,6 +206,7 @@ def _inference(
             code = _ended(context, timing)
             raise
         except Exception as error:
+            timing.failed(error)
             failed = failure(error)
             code = failed.status.grpc
         finally:

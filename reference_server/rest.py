@@ -107,6 +107,7 @@ class RestDoor:
             try:
                 response = await self._infer(request, name, version, timing)
             except Exception as error:
+                timing.failed(error)
                 response = _failed(error)
             told = (SERVER_TIMING, timing.finish())
             return HttpResponse(response.status, response.body, (*response.headers, told))
@@ -125,7 +126,7 @@ class RestDoor:
         deadline = None if timeout is None else deadline_in(timeout)
         body = request.body
         decode = partial(wire.decode_request, name, version, body, header_length=header_length)
-        asked = await self._codec.run(len(body), decode)
+        asked = await self._codec.read(len(body), decode)
         cache_control = request.headers.get("cache-control", "")
         answer = await self._service.infer(model, asked, timing, cache_control, deadline)
         encode = partial(wire.encode_response, answer, _binary_outputs(asked, answer))

@@ -11,7 +11,7 @@ from servespec.wire.messages import (
     Tensor,
 )
 
-from .errors import DeadlineExceeded, Shed
+from .errors import DeadlineExceeded
 from .pipeline import Computed, Stage, Tensors
 from .probes import Probes
 from .repository import Model, Repository
@@ -88,7 +88,7 @@ class Service:
 
 
 async def _in_time(compute: Stage, work: Work, timing: Timing) -> Computed:
-    """Compute; count what has to be given up."""
+    """Compute; its caller may leave at the deadline before we give it up."""
     try:
         if work.deadline is None:
             return await compute(work)
@@ -96,11 +96,7 @@ async def _in_time(compute: Stage, work: Work, timing: Timing) -> Computed:
             raise TimeoutError
         async with asyncio.timeout_at(work.deadline):
             return await compute(work)
-    except Shed as shed:
-        timing.was_shed(shed)
-        raise
     except TimeoutError:
-        timing.has_expired()
         raise DeadlineExceeded("the deadline of the request has passed") from None
     except asyncio.CancelledError:
         if work.deadline is not None and work.deadline < monotonic() + _SLACK_SECONDS:

@@ -3,7 +3,7 @@
 from time import monotonic
 from types import TracebackType
 
-from .errors import Shed
+from .errors import DeadlineExceeded, Shed
 from .metrics import ModelMetrics
 from .pipeline import Computed
 
@@ -50,10 +50,12 @@ class Timing:
         if self.metrics is not None:
             self.metrics.in_flight -= 1
 
-    def was_shed(self, shed: Shed) -> None:
-        """Count it as refused for want of room."""
-        if self.metrics is not None:
-            self.metrics.shed[shed.reason] += 1
+    def failed(self, error: Exception) -> None:
+        """Count it where it was refused for want of room, or given up at its deadline."""
+        if isinstance(error, DeadlineExceeded):
+            self.has_expired()
+        elif isinstance(error, Shed) and self.metrics is not None:
+            self.metrics.shed[error.reason] += 1
 
     def has_expired(self) -> None:
         """Count it as given up at its deadline."""
