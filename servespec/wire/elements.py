@@ -16,7 +16,7 @@ import numpy as np
 
 from .datatypes import Datatype
 from .messages import Tensor, WireError
-from .tensors import PIECE, checked_array, element_count, object_array, shaped
+from .tensors import PIECE, brief, checked_array, element_count, object_array, shaped
 
 __all__ = ["decode_elements", "encode_elements"]
 
@@ -37,6 +37,10 @@ EXPECTED = {
 }
 NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 PIECE_OF_TEXT = 8 * PIECE
+MUCH_TEXT = 2**16
+"""Bytes of data from which they are looked at before they are parsed: what cannot be is refused."""
+LONGEST_ELEMENT = 2**10
+"""Bytes that a number may take in much text, on average, with the space around it."""
 OPENING = re.compile(rb"(?:[ \t\n\r]*\[)*")
 
 
@@ -49,7 +53,10 @@ def decode_elements(datatype: Datatype, shape: Sequence[int], data: msgspec.Raw)
     if datatype.name == "BF16":
         raise WireError("BF16 has no form in JSON: send it as binary tensor data or over gRPC")
     depth = _depth(data)
-    if element_count(shape) == 0:
+    count = element_count(shape)
+    if len(data) > MUCH_TEXT and datatype.size is not None:
+        _check_text(data, count, shape)
+    if count == 0:
         _check_empty(data, shape)
         return shaped(np.empty(0, datatype.dtype), shape)
     if depth not in (1, len(shape)):
@@ -73,6 +80,21 @@ def _depth(data: msgspec.Raw) -> int:
         found = bytes(data)[:40].decode(errors="replace")
         raise WireError(f"data is {found}, expected an array")
     return depth
+
+
+def _check_text(data: msgspec.Raw, count: int, shape: Sequence[int]) -> None:
+    """Refuse text that is too long for its elements, or has another count of them.
+
+    There is a comma between any two elements, however they are nested, and nowhere else.
+    """
+    if len(data) > MUCH_TEXT + LONGEST_ELEMENT * count:
+        raise WireError(f"data takes {len(data)} bytes for shape {brief(list(shape))}")
+    commas = int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord(",")))
+    if count and commas != count - 1:
+        raise WireError(
+            f"data is of {commas + 1} elements, expected {brief(count)} for shape"
+            f" {brief(list(shape))}"
+        )
 
 
 def _check_empty(data: msgspec.Raw, shape: Sequence[int]) -> None:

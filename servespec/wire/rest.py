@@ -62,6 +62,16 @@ class _Request(msgspec.Struct):
     parameters: Members = None
 
 
+class _SketchedEntry(msgspec.Struct):
+    data: msgspec.Raw = ABSENT
+
+
+class _Sketch(msgspec.Struct):
+    """A request of which only the data are looked for: no object is made of what is around them."""
+
+    inputs: list[_SketchedEntry]
+
+
 class _Response(msgspec.Struct):
     model_name: str
     outputs: list[_Entry]
@@ -72,6 +82,9 @@ class _Response(msgspec.Struct):
 
 REQUEST = msgspec.json.Decoder(_Request)
 RESPONSE = msgspec.json.Decoder(_Response)
+SKETCH = msgspec.json.Decoder(_Sketch)
+MOST_BESIDE = 2**20
+"""Bytes of a request's JSON beside the data of its tensors."""
 
 
 class _Blocks:
@@ -112,6 +125,8 @@ def decode_request(
         WireError: the body is no inference request.
     """
     text, blocks = _split(body, header_length)
+    if len(text) > MOST_BESIDE:
+        _check_beside(text)
     message = _parse(REQUEST, text)
     inputs = tuple([_tensor("input", entry, blocks) for entry in message.inputs])
     blocks.finish()
@@ -161,6 +176,15 @@ def _split(body: bytes, header_length: int | None) -> tuple[bytes, _Blocks]:
     return body[:header_length], _Blocks(memoryview(body)[header_length:])
 
 
+def _check_beside(text: bytes) -> None:
+    """Refuse what would become millions of objects, none of which is an element of a tensor."""
+    data = sum(len(entry.data) for entry in _parse(SKETCH, text).inputs)
+    if len(text) - data > MOST_BESIDE and len(text.rstrip()) - data > MOST_BESIDE:
+        raise WireError(
+            f"the JSON takes {len(text) - data} bytes beside data, expected {MOST_BESIDE} at most"
+        )
+
+
 def _parse(decoder: msgspec.json.Decoder[Message], text: bytes) -> Message:
     if text.startswith(BYTE_ORDER_MARK):
         raise WireError("the body starts with a byte order mark, expected JSON")
@@ -178,7 +202,7 @@ def _parse(decoder: msgspec.json.Decoder[Message], text: bytes) -> Message:
 
 def _explained(problem: str, text: bytes) -> str:
     """The parser knows a tensor by its index only; an error text names it where it has a name."""
-    if entry := ENTRY.search(problem):
+    if len(text) <= MOST_BESIDE and (entry := ENTRY.search(problem)):
         kind, index = entry.groups()
         with suppress(ValueError, LookupError, TypeError, RecursionError):
             name = msgspec.json.decode(text)[f"{kind}s"][int(index)]["name"]

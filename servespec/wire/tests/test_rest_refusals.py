@@ -321,3 +321,48 @@ def test_the_binary_flags_are_read_apart_from_the_parameters() -> None:
 def test_an_error_is_the_protocols_error_object() -> None:
     assert rest.encode_error('no "é"') == '{"error":"no \\"é\\""}'.encode()
     assert rest.encode_error("\ud800") == b'{"error":"?"}'
+
+
+MUCH = 2_000_000
+"""Bytes of what is no tensor."""
+
+
+@pytest.mark.parametrize(
+    ("shape", "data"),
+    [
+        ([1], b"[%b]" % (b"1" * MUCH)),
+        ([1], b"[1%b]" % (b" " * MUCH)),
+        ([1, 1], b"[%b[]]" % (b"[]," * (MUCH // 3))),
+        ([MUCH // 3 + 1, 0], b"[%b[]]" % (b"[]," * (MUCH // 3))),
+        ([MUCH], b"[1%b]" % (b",1" * (MUCH // 2))),
+    ],
+    ids=["digits", "space", "other-count", "empty-rows", "too-few"],
+)
+def test_data_that_cannot_fit_are_refused_before_they_are_parsed(
+    shape: list[int], data: bytes
+) -> None:
+    body = b'{"inputs":[{"name":"x","shape":%a,"datatype":"FP32","data":%b}]}' % (shape, data)
+    tracemalloc.start()
+    refusal(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * len(body)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"id": "x" * MUCH}, {"ignored": [1] * MUCH}, {"parameters": {"x": "y" * MUCH}}],
+    ids=["id", "ignored", "parameters"],
+)  # fmt: skip
+def test_much_beside_the_data_is_refused(members: dict[str, Any]) -> None:
+    assert "beside data" in refusal(request(ENTRY, **members))
+
+
+def test_many_inputs_are_refused_as_much_beside_the_data() -> None:
+    assert "beside data" in refusal(request(*[ENTRY] * 40_000))
+
+
+def test_white_space_around_a_request_is_not_counted() -> None:
+    body = request(ENTRY)
+    padded = rest.decode_request("m", "", body.ljust(MUCH), header_length=None)
+    assert len(padded.inputs) == 1
