@@ -155,7 +155,8 @@ class Metrics:
     """`[metrics]`: where the server's metrics are read, and its names for ours.
 
     Without `url` they are at `/metrics` of the REST URL; without `failures` the failed requests are
-    counted in `requests`, in series of their own.
+    counted in `requests`, in series of their own; hits and misses of a cache likewise, where they
+    have one name.
     """
 
     url: Annotated[str | None, REST] = None
@@ -166,6 +167,8 @@ class Metrics:
     in_flight: Annotated[str, METRIC] = "inference_in_flight"
     batch_rows: Annotated[str, METRIC] = "inference_batch_rows"
     refused: Annotated[str, METRIC] = "inference_shed_total"
+    cache_hits: Annotated[str, METRIC] = "inference_cache_total"
+    cache_misses: Annotated[str, METRIC] = "inference_cache_total"
     model_label: Annotated[str, LABEL] = "model"
     version_label: Annotated[str, LABEL] = "version"
 
