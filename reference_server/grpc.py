@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from servespec.wire import grpc as wire
 from servespec.wire import proto
 from servespec.wire.datatypes import DATATYPES
+from servespec.wire.fields import check_fields
 from servespec.wire.messages import WireError
 
 from .codec import Codec, size_of
@@ -194,7 +195,7 @@ def _inference(
         _TIMING.set(timing)
         key, code = NO_MODEL, StatusCode.OK
         try:
-            parse = partial(_parsed, proto.ModelInferRequest, message)
+            parse = partial(_parsed_inference, message)
             request = await codec.run(len(message), parse)
             key = metrics.key(request.model_name, request.model_version)
             with timing.of(metrics.models.get(key)):
@@ -226,6 +227,11 @@ def _ended(context: Context, timing: Timing) -> StatusCode:
     """Return how a call ended that raised: with an answer, or without one as its caller left."""
     left = StatusCode.DEADLINE_EXCEEDED if timing.expired else StatusCode.CANCELLED
     return cast(StatusCode | None, context.code()) or left
+
+
+def _parsed_inference(message: bytes) -> proto.ModelInferRequest:
+    check_fields(message)
+    return _parsed(proto.ModelInferRequest, message)
 
 
 def _parsed(request_class: type[Request], message: bytes) -> Request:
