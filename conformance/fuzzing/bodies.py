@@ -136,7 +136,11 @@ _BY_HAND: list[bytes] = [
         written("x", "FP32", [1, 1], text)
         for text in ("[1e999]", "[-0.0]", "[NaN]", '["\ud800"]', "[1" + "0" * 5000 + "]")
     ),
+    written("x", "FP32", [400_001, 0], "[" + "[]," * 400_000 + "[]]"),
+    written("x", "FP32", [1, 1], "[1" + " " * 1_500_000 + "]"),
     _json({"inputs": [SCALAR] * 3000}),
+    _json({"inputs": [SCALAR] * 30_000}),
+    _json(request(SCALAR, ignored=[[]] * 300_000)),
     _json(request(SCALAR, outputs=[{"name": "y"}] * 3000)),
     _json(request(SCALAR, parameters={str(n): n for n in range(3000)})),
 ]

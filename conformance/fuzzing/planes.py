@@ -171,6 +171,8 @@ _TYPED = _infer(
     [_Input(name="x", datatype="BYTES", shape=[1, 1],
             contents=pb.InferTensorContents(bytes_contents=[b"a"]))],
 )  # fmt: skip
+_SMALL = (b"\x2a\x00", b"\x32\x00", b"\x3a\x00", b"\x22\x00", b"\x78\x01")
+"""An input, an output, raw contents, a parameter, something unknown: each of two bytes."""
 _metadata = st.lists(
     st.tuples(
         st.sampled_from(["cache-control", "x-test", "grpc-accept-encoding", "te"]),
@@ -179,7 +181,10 @@ _metadata = st.lists(
     max_size=2,
 ).map(tuple)
 _messages = st.one_of(
-    st.sampled_from([_FIXED, _TYPED]).flatmap(mutated), _shaped(), st.binary(max_size=200)
+    st.sampled_from([_FIXED, _TYPED]).flatmap(mutated),
+    _shaped(),
+    st.binary(max_size=200),
+    st.sampled_from([_FIXED + field * 100_000 for field in _SMALL]),
 )
 _methods = st.sampled_from([*pb.METHODS, "Nothing", "/inference.Nothing/At", "/"])
 calls: st.SearchStrategy[Call] = st.one_of(
