@@ -79,9 +79,10 @@ class RequestReader:
     def refuse(self, refusal: Refusal) -> None:
         """Read nothing more, and queue the refusal behind what was read before."""
         self.awaits_continue = False
-        method = self._parser.get_method().decode("ascii")
         begun = self.phase in (Phase.HEAD, Phase.BODY)
         target = self._target.decode("latin-1") if begun else ""
+        # Before there is a target, what the parser holds is the method of the last request.
+        method = self._parser.get_method().decode("ascii") if target else ""
         self.incoming.append(Incoming(HttpRequest(method, target, {}), refusal))
         self.enter(Phase.OVER)
 

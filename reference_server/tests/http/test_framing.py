@@ -124,6 +124,13 @@ def test_a_malformed_request_does_not_overtake_those_before_it(served: Served) -
         assert [client.answer().status for _ in range(3)] == [200, 200, 400]
 
 
+def test_an_unknown_method_after_head_is_refused_with_a_body(served: Served) -> None:
+    with served.connect() as client:
+        assert client.send(GET.replace(b"GET", b"HEAD")).head().status == 200
+        answer = client.send(GET.replace(b"GET", b"BREW")).answer()
+        assert (answer.status, "error" in answer.json) == (400, True)
+
+
 def test_header_names_do_not_depend_on_case(served: Served) -> None:
     answer = served.ask(b"POST / HTTP/1.1\r\nhOST: a\r\ncontent-LENGTH: 2\r\nX-Y:  z \r\n\r\nhi")
     assert answer.json["body"] == "hi"
