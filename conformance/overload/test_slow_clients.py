@@ -5,13 +5,14 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from servespec.target.target import Target
-from servespec.target.traffic import Ledger, Outcome, constant, drive, open_burst
+from servespec.target.traffic import Outcome, constant, open_burst
 from servespec.verdicts.requirement import requirement
 
 from ..questions import Question
 from ..strategies import request, tensor
 from .slow import crawling
-from .surge import echoing, measured, must_take_at_most, seconds_of
+from .surge import echoing
+from .timing import Block, driven, measured, must_take_at_most, seconds_of
 
 SLOW = 500
 """Clients at once."""
@@ -67,22 +68,24 @@ def _must_serve_others(target: Target, slow: Callable[[], AbstractContextManager
         with slow():
             beside = _others(target)
         bound = SLOWER * seconds_of(alone.rows, 50)[0] + LATE
-        must_take_at_most(target, bound, beside.rows, 50, "the answers to others")
-        must_take_at_most(target, LONGEST, beside.rows, 100, "the answers to others")
+        must_take_at_most(target, bound, beside, beside.rows, "the answers to others", percent=50)
+        must_take_at_most(
+            target, LONGEST, beside, beside.rows, "the answers to others", percent=100
+        )
 
     measured(target, judge)
 
 
-def _others(target: Target) -> Ledger:
+def _others(target: Target) -> Block:
     """What becomes of the requests of others; all must be answered."""
     ask = echoing(target, _scalar)
-    ledger = drive(target.rest, constant(RATE, SECONDS), ask)
-    missed = [row for row in ledger.rows if row.outcome is not Outcome.ANSWERED]
+    block = driven(target.rest, constant(RATE, SECONDS), ask)
+    missed = [row for row in block.rows if row.outcome is not Outcome.ANSWERED]
     assert not missed, (
-        f"{len(missed)} of {len(ledger.rows)} requests of others are not answered: the first is"
+        f"{len(missed)} of {len(block.rows)} requests of others are not answered: the first is"
         f" {missed[0].outcome}: {missed[0].detail}"
     )
-    return ledger
+    return block
 
 
 def _scalar(number: int) -> Question:

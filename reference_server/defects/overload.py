@@ -61,7 +61,7 @@ class Thrashes(Forming):
     def take(self, group: Group) -> list[Ticket]:
         """Looks at each for a while."""
         if len(group.tickets) > MANY:
-            time.sleep(0.006 * len(group.tickets))
+            time.sleep(0.01 * len(group.tickets))
         return super().take(group)
 
 
@@ -167,13 +167,13 @@ _refused: list[float] = []
 
 @rest_defect("never-recovers", breaks=["LOAD-003"])
 async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
-    """Is tired for seconds after it had to refuse a hundred."""
+    """Is tired for seconds after it had to refuse many."""
     now = time.monotonic()
     response = await answer(request)
     if response.status in BUSY:
-        _refused[:] = [*_refused[-100:], now]
-    elif len(_refused) > 100 and 0.5 < now - _refused[-1] < now - _refused[0] < 8:
-        await asyncio.sleep(0.1)
+        _refused[:] = [*_refused[-60:], now]
+    elif len(_refused) > 60 and 0.5 < now - _refused[-1] < now - _refused[0] < 8:
+        await asyncio.sleep(0.2)
     return response
 
 
@@ -199,7 +199,7 @@ async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
     """Takes the oldest of many requests in flight for the new one, now and then."""
     if not request.target.endswith("/infer"):
         return await answer(request)
-    crossed = len(_in_flight) >= CROWD and hash(request.body) % 8 == 0
+    crossed = len(_in_flight) >= CROWD and hash(request.body) % 3 == 0
     taken = replace(request, body=_in_flight[0].body) if crossed else request
     _in_flight.append(request)
     try:
