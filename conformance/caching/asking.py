@@ -34,31 +34,24 @@ __all__ = [
     "unused",
 ]
 
-AWKWARD_IDS = (
-    *(
-        "plain",
-        "42",
-        "null",
-        "true",
-        " ",
-        " padded ",
-        "../../etc",
-        "a/b?c=d&e#f",
-        "%00%0a",
-        "*",
-        "a,b",
-    ),
-    *('"quoted"', "back\\slash", "tab\tand\nnewline\r\n", "\u0001\u001f\u007f", '{"id": "other"}'),
-    *(
-        "ünïcödé",
-        "中文",
-        "\u202eright to left",
-        "e\u0301 and \u00e9",
-        "\u2028\u2029",
-        "🦊" * 8,
-        "x" * 256,
-    ),
+PLAIN_IDS = ("plain", "42", "null", "true", " ", " padded ", "*", "a,b", "x" * 256)
+QUOTED_IDS = (
+    '"quoted"',
+    "back\\slash",
+    "tab\tand\nnewline\r\n",
+    "\u0001\u001f\u007f",
+    '{"id": "other"}',
 )
+PATH_IDS = ("../../etc", "a/b?c=d&e#f", "%00%0a")
+FOREIGN_IDS = (
+    "ünïcödé",
+    "中文",
+    "\u202eright to left",
+    "e\u0301 and \u00e9",
+    "\u2028\u2029",
+    "🦊" * 8,
+)
+AWKWARD_IDS = (*PLAIN_IDS, *QUOTED_IDS, *PATH_IDS, *FOREIGN_IDS)
 """Names that a client may give its request, each of which breaks somebody's quoting."""
 
 WHOLE = 1 << 24

@@ -29,7 +29,7 @@ CAPACITIES = 10
 """How many times the size of the cache is put into it."""
 MOST = 1 << 30
 ENTRY = 8 << 20
-SLACK = 96 << 20
+SLACK = 64 << 20
 """Bytes that a server may need beside its cache for requests of this size."""
 
 
