@@ -1,6 +1,7 @@
 """Many clients that take their time: a thread feeds them all, little by little."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +17,7 @@ SECONDS = 5.0
 
 
 @contextmanager
-def crawling(target: Target, count: int, first: bytes, then: bytes = b"") -> Iterator[None]:
+def crawling(target: Target, count: int, first: bytes, then: bytes) -> Iterator[None]:
     """So many clients who have sent `first`, and send one byte of `then` each half second.
 
     They read nothing. The target may hang up on them.
@@ -57,8 +58,9 @@ def _is_open(client: socket.socket) -> bool:
     """Whether the target has not hung up, nor answered."""
     client.setblocking(False)
     try:
-        return bool(client.recv(1, socket.MSG_PEEK)) and False
-    except BlockingIOError:
+        client.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
         return True
     except OSError:
         return False
+    return False

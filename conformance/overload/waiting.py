@@ -63,7 +63,7 @@ class Jam:
 
 @contextmanager
 def jam(target: Target) -> Iterator[Jam]:
-    """A jam that lasts for half a second."""
+    """A jam that has just begun."""
     long = spin_of(target, BLOCKED, queueing)
     with open_burst(target.rest, [queueing(long).message(target)]) as (first,):
         time.sleep(SETTLE)
