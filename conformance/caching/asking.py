@@ -13,6 +13,7 @@ from servespec.target.exchange import Exchange, GrpcExchange
 from servespec.target.grpc import GrpcPlane
 from servespec.target.outcomes import NotApplicable, Untestable
 from servespec.target.target import Target
+from servespec.wire import proto as pb
 
 from ..questions import Question, spin_of
 from ..strategies import request, tensor
@@ -76,11 +77,13 @@ def asking(target: Target, fixture: str) -> None:
 
 
 def over_grpc(target: Target) -> GrpcPlane:
-    """The gRPC plane; NotApplicable for a target without it."""
+    """The gRPC plane, connected, so that a deadline is the server's; NotApplicable without it."""
     try:
-        return target.grpc
+        plane = target.grpc
     except Untestable as missing:
         raise NotApplicable(str(missing)) from None
+    plane.call("ServerLive", pb.ServerLiveRequest())
+    return plane
 
 
 def unused(count: int = 2) -> list[float]:

@@ -79,6 +79,7 @@ def _left(target: Target, question: Question) -> bool:
     with open_burst(target.rest, [question.message(target)]) as (leaver,):
         time.sleep(PATIENCE)
         leaver.abandon(reset=True)
+    time.sleep(PATIENCE)  # so that the target has noticed, and nobody joins what it still runs
     return True
 
 
