@@ -77,8 +77,11 @@ class Group:
 class Forming:
     """Decides what runs together and when. It is asked by one thread at a time.
 
-    A free engine holds work back only while company is to be expected: from when two were found
-    waiting together until one was held back in vain. So a lone caller is not delayed.
+    A free engine holds work back only while company is to be expected: from when one came before
+    another had its answer until one was held back in vain. So a lone caller is not delayed.
+
+    Attributes:
+        expects_company: set by who sees callers come; an engine that is fast finds each one alone.
     """
 
     def __init__(self, batching: Batching, queueing: Queueing = _UNBOUNDED) -> None:

@@ -137,6 +137,8 @@ class Engine:
             raise ShuttingDown("the server is shutting down")
         if self._queue.is_full:
             raise Overloaded(f"model {self._name}: {self._queue.depth} requests wait already")
+        if self._waiting:
+            self._queue.forming.expects_company = True
         ticket = self._queue.put(work, self._loop.create_future())
         self._waiting.add(ticket)
         timer = self._limit_wait(ticket)
