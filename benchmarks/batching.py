@@ -119,13 +119,13 @@ def calibrated(served: Served) -> int:
     return round(1000 * SPIN_SECONDS / statistics.median(loop.seconds))
 
 
-def spinning(served: Served, iterations: int) -> Callable[[int], Ask]:
+def spinning(served: Served, iterations: int, model: str = "spin") -> Callable[[int], Ask]:
     """Requests of `spin` of about so many iterations; neighbours differ."""
 
     def ask(number: int) -> Ask:
         count = iterations + number % 8
         x = tensor("iterations", "INT64", [1, 1], [count])
-        return Ask(served.target.rest.message("spin", {"inputs": [x]}), lambda y: y == [count])
+        return Ask(served.target.rest.message(model, {"inputs": [x]}), lambda y: y == [count])
 
     return ask
 
