@@ -210,8 +210,8 @@ def encoder(folder: Path, weights: Path, rounds: int, seconds: float) -> None:
             rates.append(closed_loop(lone.address, asked.ask, 2 * ROWS, seconds).rate / best)
             schedule = poisson(SHARE * best, 3 * seconds, seed=number)
             for where, served in (("two cores", shared), ("one core", lone)):
-                found = against_ideal(served, asked, schedule, file)
-                ratios.setdefault(where, []).append(found)
+                ratio = against_ideal(served, asked, schedule, file)
+                ratios.setdefault(where, []).append(ratio)
     say("encoder, saturated: throughput over the best bare rate", rates, ">= 0.9", "{:.2f}")
     for where, found in ratios.items():
         aim = "<= 1.3" if where == "two cores" else "none"
