@@ -119,13 +119,13 @@ def calibrated(served: Served) -> int:
     return round(1000 * SPIN_SECONDS / statistics.median(loop.seconds))
 
 
-def spinning(served: Served, iterations: int) -> Callable[[int], Ask]:
+def spinning(served: Served, iterations: int, model: str = "spin") -> Callable[[int], Ask]:
     """Requests of `spin` of about so many iterations; neighbours differ."""
 
     def ask(number: int) -> Ask:
         count = iterations + number % 8
         x = tensor("iterations", "INT64", [1, 1], [count])
-        return Ask(served.target.rest.message("spin", {"inputs": [x]}), lambda y: y == [count])
+        return Ask(served.target.rest.message(model, {"inputs": [x]}), lambda y: y == [count])
 
     return ask
 
@@ -210,8 +210,8 @@ def encoder(folder: Path, weights: Path, rounds: int, seconds: float) -> None:
             rates.append(closed_loop(lone.address, asked.ask, 2 * ROWS, seconds).rate / best)
             schedule = poisson(SHARE * best, 3 * seconds, seed=number)
             for where, served in (("two cores", shared), ("one core", lone)):
-                found = against_ideal(served, asked, schedule, file)
-                ratios.setdefault(where, []).append(found)
+                ratio = against_ideal(served, asked, schedule, file)
+                ratios.setdefault(where, []).append(ratio)
     say("encoder, saturated: throughput over the best bare rate", rates, ">= 0.9", "{:.2f}")
     for where, found in ratios.items():
         aim = "<= 1.3" if where == "two cores" else "none"

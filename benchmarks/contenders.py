@@ -75,13 +75,13 @@ def _bare_grpc(model: str) -> Contender:
     return Contender("bare grpc.aio", "grpc", f"127.0.0.1:{port}", command)
 
 
-def reference(plane: str, models: Path) -> Contender:
+def reference(plane: str, models: Path, *arguments: str) -> Contender:
     """Return our server, with these models, measured on one of its planes."""
     rest = free_port()
     ports = {"rest": rest, "grpc": free_port(besides=[rest])}
     command = [sys.executable, "-m", "reference_server", "--models", str(models)]
     command += ["--http-port", str(ports["rest"]), "--grpc-port", str(ports["grpc"])]
-    command += ["--providers", "cpu"]  # where the bare servers compute
+    command += ["--providers", "cpu", *arguments]  # where the bare servers compute
     return Contender("reference server", plane, f"127.0.0.1:{ports[plane]}", command)
 
 
