@@ -77,25 +77,26 @@ def test_every_caller_gets_the_outcome_of_its_own_work() -> None:
 def test_who_comes_before_another_is_answered_is_company() -> None:
     forming = Forming(Batching(max_rows=8, max_delay_ms=1000.0))
     forming.expects_company = False
+    seen = list[bool]()
 
     async def ask() -> Sequence[Computed]:
         loop = asyncio.get_running_loop()
         engine = Engine(
             "'m'", Merger("'m'", double, forming.batching), BatchQueue(forming), loop, 1
         )
-        first = asyncio.create_task(engine.compute(work(1)))
-        await asyncio.sleep(0)
-        assert not forming.expects_company
-        others = [asyncio.create_task(engine.compute(work(number))) for number in range(2, 9)]
-        await asyncio.sleep(0)
-        assert forming.expects_company
+        callers = list[asyncio.Task[Computed]]()
+        for number in range(8):
+            callers.append(asyncio.create_task(engine.compute(work(number))))
+            await asyncio.sleep(0)
+            seen.append(forming.expects_company)
         engine.start()
         try:
-            return await asyncio.wait_for(asyncio.gather(first, *others), SECONDS)
+            return await asyncio.wait_for(asyncio.gather(*callers), SECONDS)
         finally:
             await asyncio.to_thread(engine.stop, SECONDS)
 
     assert [computed.batch_rows for computed in asyncio.run(ask())] == [8] * 8
+    assert seen == [False] + [True] * 7
 
 
 def test_work_that_raises_fails_alone() -> None:
