@@ -16,6 +16,8 @@ EXCESS = 2.0
 SECONDS = 2.5
 SLICES = 5
 """Blocks into which a surge is cut to compare it with the capacity before and after each."""
+BLOCKS = 3
+"""Surges of which the middle one is judged: one hiccup of the machine is in one of them only."""
 GOODPUT = 0.7
 """Binding: of the capacity, unless claimed otherwise."""
 REFUSAL_SECONDS = 0.1
@@ -53,7 +55,7 @@ def _must_recover(target: Target) -> None:
         f"{limit:g} s after a surge, {len(missed)} of {len(recovered)} requests at {QUIET:.0%} of"
         f" the capacity are not answered: {missed[0].detail}"
     )
-    for percent in (50, 90):
+    for percent in (50, 75):  # of two dozen: a moment of somebody else's work is no more of them
         bound = NORMAL * seconds_of(normal, percent)[0] + LATE
         must_take_at_most(
             target, bound, after, recovered, "the answers after a surge", percent=percent
@@ -140,13 +142,18 @@ def test_refusals_are_fast(target: Target) -> None:
 
 
 def _must_refuse_fast(target: Target) -> None:
-    block = work_of(target).offered(EXCESS, SECONDS)
-    refused = block.of(Outcome.REFUSED)
-    if not refused:
+    work = work_of(target)
+    blocks = [work.offered(EXCESS, SECONDS / BLOCKS) for _ in range(BLOCKS)]
+    refusing = [block for block in blocks if block.of(Outcome.REFUSED)]
+    if not refusing:
         raise NotApplicable("nothing is refused")
+    refusing.sort(key=lambda block: seconds_of(block.of(Outcome.REFUSED), 99))
+    typical = refusing[len(refusing) // 2]
     bound = float(target.claim("overload", "refusal_seconds", REFUSAL_SECONDS))
 
-    must_take_at_most(target, bound, block, refused, "the refusals", percent=99)
+    must_take_at_most(
+        target, bound, typical, typical.of(Outcome.REFUSED), "the refusals", percent=99
+    )
 
 
 @requirement("LOAD-005", kind="saturating", fixtures=["queued"])
