@@ -172,7 +172,7 @@ async def _(request: HttpRequest, answer: Handler) -> HttpResponse:
     response = await answer(request)
     if response.status in BUSY:
         _refused[:] = [*_refused[-60:], now]
-    elif len(_refused) > 60 and 0.5 < now - _refused[-1] < now - _refused[0] < 8:
+    elif len(_refused) > 60 and 0.5 < now - _refused[-1] < now - _refused[0] < 5:
         await asyncio.sleep(0.2)
     return response
 
