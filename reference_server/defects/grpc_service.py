@@ -2,7 +2,7 @@
 
 import asyncio
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.message import Message
 from grpc import StatusCode
@@ -115,7 +115,7 @@ def _(request: ModelInferRequest, response: ModelInferResponse) -> None:
 async def _(_method: str, request: Message, context: Context, answer: Behaviour) -> Message:
     """Goes on with work whose deadline has passed."""
     if _time_left(context) < _SHORT:
-        return await _to_the_end(request, context, answer)
+        return await _to_the_end(request, cast(Context, _Unhurried(context)), answer)
     return await answer(request, context)
 
 
@@ -130,6 +130,19 @@ async def _(_method: str, request: Message, context: Context, answer: Behaviour)
 def _time_left(context: Context) -> float:
     seconds = context.time_remaining()
     return inf if seconds is None else seconds
+
+
+class _Unhurried:
+    """A context that tells nobody of its deadline."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def time_remaining(self) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
 
 
 async def _to_the_end(request: Message, context: Context, answer: Behaviour) -> Message:
