@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -68,7 +68,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    add = parser.add_argument
+    _add_serving(parser.add_argument)
+    _add_bounds(parser.add_argument)
+    parser.add_argument("--defects-port", type=_port, default=None, metavar="PORT",
+        help="misbehave on request: a loopback switch for deliberate defects")  # fmt: skip
+    return parser
+
+
+def _add_serving(add: Callable[..., object]) -> None:
+    """Add what is served, where and how."""
     add("--models", type=_directory, required=True, metavar="DIR",
         help="the models: DIR/<model>/<version>/model.onnx")  # fmt: skip
     add("--host", default="127.0.0.1", help="the address to listen on")
@@ -90,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
         help="of the answers that models keep which cache; 0: none is kept")  # fmt: skip
     add("--redis", default=None, metavar="URL",
         help="keep answers in Redis, redis://HOST:PORT/DB, instead of here")  # fmt: skip
+
+
+def _add_bounds(add: Callable[..., object]) -> None:
+    """Add what nobody may take more of: memory, places and time."""
     add("--max-queue", type=_count, default=1000, metavar="N",
         help="works that wait for a model which does not say; one more is refused")  # fmt: skip
     add("--memory-bytes", type=_size, default=None, metavar="N",
@@ -108,9 +120,6 @@ def _parser() -> argparse.ArgumentParser:
         help="from SIGTERM to the exit: what takes longer is answered with an error")  # fmt: skip
     add("--exit-on-load-failure", action="store_true",
         help="exit with code 1 when a model fails to load, not just stay unready")  # fmt: skip
-    add("--defects-port", type=_port, default=None, metavar="PORT",
-        help="misbehave on request: a loopback switch for deliberate defects")  # fmt: skip
-    return parser
 
 
 def _defects() -> Sequence[str]:
