@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from servespec.fixtures import build
-from servespec.target.exchange import Exchange
 from servespec.target.manifest import Manifest
 from servespec.target.process import TargetProcess
 from servespec.target.readiness import answers_rest
 from servespec.target.schedules import Schedule
 from servespec.target.target import Target
 from servespec.target.traffic import Ledger, Outcome, Question, drive, poisson
+
+from .spinning import iterations_for, spinning
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def server(manifest: Manifest, tmp_path: Path) -> Iterator[Target]:
 @pytest.mark.timeout(300)
 def test_twice_the_capacity_costs_nobody_who_is_accepted(server: Target) -> None:
     """Goodput, the times of the accepted and of the refused, the probes, and the calm after."""
-    iterations = length(server)
+    iterations = iterations_for(server, FIXTURE, SERVICE_SECONDS)
     capacity = capacity_of(server, iterations)
     calm = driven(server, iterations, poisson(0.7 * capacity, CALM_SECONDS, seed=1))
 
@@ -75,33 +76,15 @@ def test_twice_the_capacity_costs_nobody_who_is_accepted(server: Target) -> None
     assert after.counts()[Outcome.ANSWERED] == len(after.rows), "requests were refused after it"
 
 
-def length(target: Target) -> int:
-    """The iterations that take the wanted time."""
-    asked = [target.rest.infer(FIXTURE, body(200)).must_succeed().seconds for _ in range(9)]
-    return round(200 * SERVICE_SECONDS / min(asked))
-
-
 def driven(
     target: Target, iterations: int, schedule: Schedule, connections: int = CONNECTIONS
 ) -> Ledger:
     """Traffic by a schedule; every answer is checked by value."""
 
     def question(number: int) -> Question:
-        count = iterations + number % 8
-
-        def accept(exchange: Exchange) -> str | None:
-            came = exchange.values("y")
-            return None if came == [count] else f"{count} was answered {came}"
-
-        return Question(str(number), target.rest.message(FIXTURE, body(count)), accept)
+        return spinning(target, FIXTURE, number, [iterations + number % 8])
 
     return drive(target.rest, schedule, question, connections=connections)
-
-
-def body(iterations: int) -> dict[str, object]:
-    """A request of so many iterations."""
-    data = {"name": "iterations", "datatype": "INT64", "shape": [1, 1], "data": [iterations]}
-    return {"inputs": [data]}
 
 
 def capacity_of(target: Target, iterations: int) -> float:

@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from servespec.fixtures import build
-from servespec.target.exchange import Exchange
 from servespec.target.manifest import Manifest
 from servespec.target.process import TargetProcess, free_port
 from servespec.target.target import Target
 from servespec.target.traffic import Ledger, Outcome, Question, driving, poisson
 
 from .redis_server import RedisServer
+from .spinning import iterations_for, spinning
 
 LOG = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def test_whatever_becomes_of_redis_no_request_fails(
             stack.enter_context(closing(started(stack, manifest, tmp_path, arguments)))
             for arguments in (["--cache-bytes", "0"], ["--redis", redis.url])
         )
-        iterations = length(plain)
+        iterations = iterations_for(plain, FIXTURE, SERVICE_SECONDS)
         without = Traffic(plain, iterations).driven(lambda: None)
         harmed = Traffic(cached, iterations).driven(lambda: harm(redis))
 
@@ -97,19 +96,6 @@ def harm(redis: RedisServer) -> None:
         step()
 
 
-def length(target: Target) -> int:
-    """The iterations that take the wanted time."""
-    asked = [target.rest.infer(FIXTURE, body(200)).must_succeed().seconds for _ in range(9)]
-    return round(200 * SERVICE_SECONDS / min(asked))
-
-
-def body(iterations: int, number: int = 0) -> dict[str, Any]:
-    """A request of so many iterations, unlike those of other numbers."""
-    data = [iterations, number % iterations]  # the longer row decides how long it takes
-    x = {"name": "iterations", "datatype": "INT64", "shape": [2, 1], "data": data}
-    return {"inputs": [x], "parameters": {"number": number}}
-
-
 class Traffic:
     """Requests of which half repeat one of a few; the others are asked once."""
 
@@ -126,14 +112,9 @@ class Traffic:
         return traffic.ledger
 
     def _question(self, number: int) -> Question:
-        what = body(self._iterations, number % HOT if self._repeats[number] else HOT + number)
-        due = [self._iterations, what["parameters"]["number"] % self._iterations]
-
-        def accept(exchange: Exchange) -> str | None:
-            came = exchange.values("y")
-            return None if came == due else f"{due} was answered {came}"
-
-        return Question(str(number), self._target.rest.message(FIXTURE, what), accept)
+        which = number % HOT if self._repeats[number] else HOT + number
+        rows = [self._iterations, which % self._iterations]
+        return spinning(self._target, FIXTURE, number, rows, parameters={"number": which})
 
 
 def tail(ledger: Ledger) -> float:
