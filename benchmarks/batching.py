@@ -15,7 +15,6 @@ like the ideal's, and on a single core all else that it does is taken from the e
 import argparse
 import contextlib
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -36,7 +35,7 @@ from .callers import Ask, closed_loop
 from .contenders import SERVER_CORE, Contender, reference, running
 from .ideal import best_rate, measured_costs, simulated
 from .minilm import NAME, build_minilm
-from .rounds import LOAD_CORE
+from .rounds import LOAD_CORE, options_of, take_load_core
 
 CALLERS = 32
 SPIN_SECONDS = 0.010
@@ -51,8 +50,7 @@ CLOSE = 1e-4
 def main() -> int:
     """Measure and print; return the exit code."""
     options = read_options()
-    os.sched_setaffinity(0, {LOAD_CORE})
-    sys.stdout.write(f"load average at the start: {os.getloadavg()[0]:.1f}\n")
+    take_load_core()
     with tempfile.TemporaryDirectory() as folder:
         with_and_without(Path(folder), options.rounds, options.seconds)
         encoder(Path(folder), options.weights, options.rounds, options.seconds)
@@ -61,9 +59,7 @@ def main() -> int:
 
 def read_options() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser = options_of(__doc__, seconds=10.0)
     parser.add_argument(
         "--weights",
         type=Path,

@@ -8,8 +8,6 @@ Two questions. A single caller whose request was answered before, by a model tha
 Every answer is compared with the one that is due. Servers run on one core, the load on the other.
 """
 
-import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -23,7 +21,7 @@ from servespec.fixtures import build
 from .batching import CALLERS, SPIN_SECONDS, Served, say, serving, tensor
 from .callers import Ask, closed_loop
 from .contenders import reference
-from .rounds import LOAD_CORE
+from .rounds import options_of, take_load_core
 
 CACHED = "cached_spin"
 DUPLICATES = 0.9
@@ -33,12 +31,8 @@ HOT = 16
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
-    options = parser.parse_args()
-    os.sched_setaffinity(0, {LOAD_CORE})
-    sys.stdout.write(f"load average at the start: {os.getloadavg()[0]:.1f}\n")
+    options = options_of(__doc__, seconds=5.0).parse_args()
+    take_load_core()
     with tempfile.TemporaryDirectory() as folder:
         with_and_without(Path(folder), options.rounds, options.seconds)
     return 0

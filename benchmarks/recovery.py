@@ -7,8 +7,6 @@ engine's thread dies, or hangs until the server says that it is not live, and th
 answer is compared with the one that is due. The server runs on one core, the load on the other.
 """
 
-import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -24,7 +22,7 @@ from servespec.target.process import free_port
 from .batching import CALLERS, Served, calibrated, say, serving, spinning
 from .callers import closed_loop
 from .contenders import reference
-from .rounds import LOAD_CORE
+from .rounds import options_of, take_load_core
 
 HARMED = "witness"
 """The model that the defects harm; here it is a copy of `spin`."""
@@ -34,12 +32,8 @@ SECONDS = 20.0
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
-    options = parser.parse_args()
-    os.sched_setaffinity(0, {LOAD_CORE})
-    sys.stdout.write(f"load average at the start: {os.getloadavg()[0]:.1f}\n")
+    options = options_of(__doc__, seconds=5.0).parse_args()
+    take_load_core()
     port = free_port()
     switch = DefectSwitch(f"http://127.0.0.1:{port}")
     with tempfile.TemporaryDirectory() as folder:

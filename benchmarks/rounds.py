@@ -1,5 +1,6 @@
 """One round: a load generator against one server, from a core of its own."""
 
+import argparse
 import os
 import re
 import subprocess
@@ -14,12 +15,26 @@ from servespec.wire.messages import InferRequest, Tensor
 
 from .contenders import ROOT, Contender
 
-__all__ = ["LOAD_CORE", "Sample", "measure"]
+__all__ = ["LOAD_CORE", "Sample", "measure", "options_of", "take_load_core"]
 
 CALLERS = 16
 LOAD_CORE = 1
 SPARE_SECONDS = 30.0
 TICK = os.sysconf("SC_CLK_TCK")
+
+
+def options_of(description: str, seconds: float) -> argparse.ArgumentParser:
+    """Return a parser of what a comparison in rounds can be told; `seconds` is the default."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=seconds, help="of each measurement")
+    return parser
+
+
+def take_load_core() -> None:
+    """Keep to the load's core, and say how busy the machine was before."""
+    os.sched_setaffinity(0, {LOAD_CORE})
+    sys.stdout.write(f"load average at the start: {os.getloadavg()[0]:.1f}\n")
 
 
 @dataclass(frozen=True)
