@@ -1,5 +1,6 @@
 """What a model takes and gives, and whether a request fits: all validation that needs the model."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -13,6 +14,10 @@ from .errors import InvalidRequest, LoadError
 from .model_file import Batching, Padding
 
 __all__ = ["Reuse", "SharedDimension", "Signature", "Work", "batched", "fits"]
+
+_LARGEST_EMPTY = 2**20
+"""The most that the dimensions of a tensor without elements may come to, its zeros left out: it
+costs the client nothing, and a model that adds up the columns of [4294967296, 0] answers 16 GiB."""
 
 
 class Reuse(Enum):
@@ -104,6 +109,8 @@ class Signature:
                 f"input {tensor.name!r}: shape {list(tensor.array.shape)}; "
                 f"expected {list(expected.shape)}"
             )
+        if not tensor.array.size:
+            _must_be_small(tensor)
         return tensor.array
 
     def _requested(self, request: InferRequest) -> tuple[str, ...]:
@@ -123,6 +130,15 @@ def fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     if len(shape) != len(expected):
         return False
     return all(wanted in (-1, size) for size, wanted in zip(shape, expected, strict=True))
+
+
+def _must_be_small(tensor: Tensor) -> None:
+    shape = tensor.array.shape
+    if math.prod(size for size in shape if size) > _LARGEST_EMPTY:
+        raise InvalidRequest(
+            f"input {tensor.name!r}: shape {list(shape)} has no elements; expected its other "
+            f"dimensions to come to {_LARGEST_EMPTY} at most"
+        )
 
 
 def _must_agree(dimension: SharedDimension, tensors: Mapping[str, np.ndarray]) -> None:

@@ -37,6 +37,13 @@ def test_an_empty_batch_fits_a_variable_dimension() -> None:
     assert SIGNATURE.validate(request(0, 0)).tensors["a"].shape == (0, 2)
 
 
+def test_a_tensor_without_elements_cannot_make_a_model_answer_gigabytes() -> None:
+    columns = Signature({"x": TensorMetadata("x", "FP32", (-1, -1))}, SIGNATURE.outputs)
+    hostile = Tensor("x", "FP32", np.zeros((2**32, 0), np.float32))
+    with pytest.raises(InvalidRequest, match=r"shape \[4294967296, 0\] has no elements"):
+        columns.validate(InferRequest("m", (hostile,)))
+
+
 def test_a_dimension_that_inputs_share_has_one_size() -> None:
     with pytest.raises(InvalidRequest, match="'N' differs between inputs: 3 in 'a', 4 in 'b'"):
         SIGNATURE.validate(request(3, 4))
