@@ -149,6 +149,7 @@ def _loader(
         reusing,
         settings.max_queue,
         settings.memory_bytes,
+        settings.adaptive_limit,
     )
 
 

@@ -10,6 +10,7 @@
     ├── Interrupted         the run was ended before its time: nobody waits, or the server leaves
     └── Shed                the server has no room for this now; it may be asked again
         ├── Overloaded      too much waits for this model
+        │   └── LimitReached    as much is there as its times allow
         ├── QueueTimeout    it waited for as long as the model's works may
         └── MemoryExceeded  it wants more memory than there is
 
@@ -27,6 +28,7 @@ __all__ = [
     "DeadlineExceeded",
     "Interrupted",
     "InvalidRequest",
+    "LimitReached",
     "LoadError",
     "MemoryExceeded",
     "ModelNotFound",
@@ -86,6 +88,12 @@ class Overloaded(Shed):
     """As much as may waits for this model already."""
 
     reason = "queue_full"
+
+
+class LimitReached(Overloaded):
+    """As much is there of this model as the times of its works allow."""
+
+    reason = "adaptive_limit"
 
 
 class QueueTimeout(Shed):

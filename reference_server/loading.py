@@ -15,6 +15,7 @@ from msgspec import structs
 from servespec.wire.datatypes import DATATYPES
 from servespec.wire.messages import TensorMetadata
 
+from .adaptive import AdaptiveLimit, LimitedStage
 from .batching import BatchQueue, Forming
 from .engine import Engine
 from .errors import ComputeFailed, InvalidRequest, LoadError, ServingError, StartupError
@@ -91,6 +92,7 @@ class Loader:
         reusing: what models share that cache or coalesce; None where none does.
         max_queue: how many works may wait for a model that does not say.
         memory_bytes: what `runtime.bound_memory` leaves to all models, if that was called.
+        adaptive_limit: whether how much a model may have at once follows from its times.
     """
 
     providers: Sequence[str]
@@ -105,6 +107,7 @@ class Loader:
     reusing: Reusing | None = None
     max_queue: int | None = None
     memory_bytes: int | None = None
+    adaptive_limit: bool = False
 
     async def load(self, repository: Repository) -> bool:
         """Load and warm up every model; return whether all of them can be asked.
@@ -208,7 +211,8 @@ class Loader:
             threads.stop()
 
         name = f"{entry.name!r} version {entry.version!r}"
-        keys, stage = self._reusing(entry, opened, opened.around(name, engine.compute, threads))
+        stage = self._limited(name, engine)
+        keys, stage = self._reusing(entry, opened, opened.around(name, stage, threads))
         return Model(
             entry.name,
             entry.version,
@@ -221,6 +225,11 @@ class Loader:
             keys,
             opened.settings.queue,
         )
+
+    def _limited(self, name: str, engine: Engine) -> Stage:
+        if not self.adaptive_limit:
+            return engine.compute
+        return LimitedStage(name, engine.compute, AdaptiveLimit())
 
     def _reusing(self, entry: Entry, opened: "_Opened", stage: Stage) -> tuple[Keys | None, Stage]:
         """Put the cache and the coalescing of a model around what computes, where it has any."""

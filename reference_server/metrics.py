@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TypeAlias, get_args
 
-from .errors import MemoryExceeded, ModelNotFound, Overloaded, QueueTimeout
+from .errors import LimitReached, MemoryExceeded, ModelNotFound, Overloaded, QueueTimeout
 from .pipeline import CacheUse, Computed
 from .repository import Repository
 
@@ -26,7 +26,8 @@ SECONDS: Sequence[float] = (*(float(f"{0.001 * 1.1**power:.6g}") for power in ra
 
 ROWS: Sequence[float] = tuple(2.0**power for power in range(11))
 
-_REASONS = tuple(kind.reason for kind in (Overloaded, QueueTimeout, MemoryExceeded))
+_SHEDS = (Overloaded, LimitReached, QueueTimeout, MemoryExceeded)
+_REASONS = tuple(kind.reason for kind in _SHEDS)
 _SUCCESS = (("rest", "200"), ("grpc", "OK"))
 
 

@@ -29,6 +29,7 @@ class Settings:
     cache_bytes: int
     redis: str | None
     max_queue: int
+    adaptive_limit: bool
     memory_bytes: int | None
     max_connections: int
     max_body_bytes: int
@@ -104,6 +105,8 @@ def _add_bounds(add: Callable[..., object]) -> None:
     """Add what nobody may take more of: memory, places and time."""
     add("--max-queue", type=_count, default=1000, metavar="N",
         help="works that wait for a model which does not say; one more is refused")  # fmt: skip
+    add("--adaptive-limit", action="store_true",
+        help="refuse what a model cannot begin soon, as the times of its works tell")  # fmt: skip
     add("--memory-bytes", type=_size, default=None, metavar="N",
         help="that inferences may take of the CPU's; what wants more is refused")  # fmt: skip
     add("--max-connections", type=_count, default=10_000, metavar="N",
