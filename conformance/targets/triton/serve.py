@@ -82,6 +82,7 @@ def main() -> None:
     places = [
         f"--model-repository={scratch / 'models'}",
         f"--backend-directory={scratch / 'backends'}",
+        f"--cache-directory={wheel / 'caches'}",
         f"--backend-config=python,shm-region-prefix-name={REGION}{os.getpid()}-",
     ]
     binary = str(wheel / "bin" / "tritonserver")
