@@ -55,6 +55,12 @@ class Group:
             self.tickets.append(ticket)
         self.rows += ticket.rows
 
+    def reorder(self, priority: Callable[[Work], int]) -> None:
+        """Ask for all priorities again; the oldest of each is the first of it."""
+        for ticket in self.tickets:
+            ticket.priority = priority(ticket.work)
+        self.tickets = deque(sorted(self.tickets, key=lambda each: (each.priority, each.arrived)))
+
     def pop(self) -> Ticket:
         """Take the first ticket."""
         ticket = self.tickets.popleft()
@@ -100,7 +106,7 @@ class Forming:
 
     def priority(self, work: Work) -> int:
         """Which goes first: the smaller one."""
-        return work.priority
+        return work.priority if work.urgency is None else work.urgency.priority
 
     def rows(self, work: Work) -> int:
         """How much of a batch this is."""
@@ -183,6 +189,7 @@ class BatchQueue:
         self._closed = False
         self._waiting: set[Ticket] = set()  # the loop adds, whoever comes first takes away
         self._left = 0
+        self._is_disordered = False
 
     @property
     def depth(self) -> int:
@@ -212,6 +219,10 @@ class BatchQueue:
         if self._left > max(_SWEPT_FROM, len(self._waiting)):
             self._sweep()
         return True
+
+    def reorder(self) -> None:
+        """Have priorities looked at again that have changed; called on the event loop."""
+        self._is_disordered = True
 
     def _sweep(self) -> None:
         """Let go of those who left: an engine may be busy for long, and come to nobody."""
@@ -254,6 +265,10 @@ class BatchQueue:
         while not self._groups and not self._closed:
             self._admit(self._arrived.get())
         self._admit_all()
+        if self._is_disordered:
+            self._is_disordered = False  # before the look: what changes after it is seen next time
+            for group in self._groups.values():
+                group.reorder(self.forming.priority)
         return bool(self._groups)
 
     def _admit_all(self) -> None:

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .pipeline import Computed, Stage
-from .signature import Reuse, Work
+from .signature import Reuse, Urgency, Work
 
 __all__ = ["CoalescingStage", "Flight"]
 
 
 @dataclass(eq=False)
 class Flight:
-    """One execution, and how many wait for its outcome."""
+    """One execution, how urgent it is, and how many wait for its outcome."""
 
     task: "asyncio.Task[Computed]"
+    urgency: Urgency
     callers: int = 0
 
 
@@ -27,14 +28,18 @@ class CoalescingStage:
     Args:
         stage: computes.
         joined: hears of each caller that found an execution under way.
+        lifted: is called when one of them made it more urgent.
 
     Attributes:
         flights: what is under way, by its key.
     """
 
-    def __init__(self, stage: Stage, joined: Callable[[], None]) -> None:
+    def __init__(
+        self, stage: Stage, joined: Callable[[], None], lifted: Callable[[], None]
+    ) -> None:
         self._stage = stage
         self._joined = joined
+        self._lifted = lifted
         self.flights: dict[bytes, Flight] = {}
 
     async def __call__(self, work: Work) -> Computed:
@@ -45,19 +50,26 @@ class CoalescingStage:
         if flight is None:
             return await self._outcome(work.key, self._begin(work.key, work))
         self._joined()
+        self._lift(flight, work.priority)
         return replace(await self._outcome(work.key, flight), source="flight")
 
     def _begin(self, key: bytes, work: Work) -> Flight:
-        flight = Flight(asyncio.create_task(self._fly(key, work)))
+        flight = Flight(asyncio.create_task(self._fly(key, work)), Urgency(work.priority))
         self.flights[key] = flight
         return flight
 
     async def _fly(self, key: bytes, work: Work) -> Computed:
         flight = self.flights[key]
         try:
-            return await self._stage(replace(work, deadline=None))  # others may have more time
+            # Others may have more time, or less.
+            return await self._stage(replace(work, deadline=None, urgency=flight.urgency))
         finally:
             self._forget(key, flight)  # before its outcome is known: who comes later begins anew
+
+    def _lift(self, flight: Flight, priority: int) -> None:
+        if priority < flight.urgency.priority:
+            flight.urgency.priority = priority
+            self._lifted()
 
     async def _outcome(self, key: bytes, flight: Flight) -> Computed:
         flight.callers += 1

@@ -152,6 +152,10 @@ class Engine:
             if ticket.caller.cancelled():
                 self._interrupt_what_is_for_nobody()
 
+    def reorder(self) -> None:
+        """Look again at the priorities of what is queued: some have changed."""
+        self._queue.reorder()
+
     def abort(self) -> None:
         """Take no more work, and fail all that is queued or runs, whatever the threads do."""
         self._ending = True

@@ -212,7 +212,8 @@ class Loader:
 
         name = f"{entry.name!r} version {entry.version!r}"
         stage = self._limited(name, engine)
-        keys, stage = self._reusing(entry, opened, opened.around(name, stage, threads))
+        stage = opened.around(name, stage, threads)
+        keys, stage = self._reusing(entry, opened, stage, engine.reorder)
         return Model(
             entry.name,
             entry.version,
@@ -231,7 +232,9 @@ class Loader:
             return engine.compute
         return LimitedStage(name, engine.compute, AdaptiveLimit())
 
-    def _reusing(self, entry: Entry, opened: "_Opened", stage: Stage) -> tuple[Keys | None, Stage]:
+    def _reusing(
+        self, entry: Entry, opened: "_Opened", stage: Stage, lifted: Callable[[], None]
+    ) -> tuple[Keys | None, Stage]:
         """Put the cache and the coalescing of a model around what computes, where it has any."""
         if self.reusing is None:
             return None, stage
@@ -239,7 +242,7 @@ class Loader:
         keys = self.reusing.keys(entry.name, entry.version, opened.generation, settings)
         if keys is None:
             return None, stage
-        return keys, self.reusing.around(keys, settings, stage)
+        return keys, self.reusing.around(keys, settings, stage, lifted)
 
     def _engine(self, entry: Entry, session: Session, settings: ModelFile) -> Engine:
         name = f"{entry.name!r} version {entry.version!r}"

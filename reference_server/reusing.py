@@ -70,15 +70,20 @@ class Reusing:
             return None
         return self._made(Keys(name, version, generation, self.codec))
 
-    def around(self, keys: Keys, settings: ModelFile, stage: Stage) -> Stage:
-        """Put the model's cache and its coalescing around what computes, as far as it has them."""
+    def around(
+        self, keys: Keys, settings: ModelFile, stage: Stage, lifted: Callable[[], None]
+    ) -> Stage:
+        """Put the model's cache and its coalescing around what computes, as far as it has them.
+
+        What is asked for by somebody more urgent is `lifted`.
+        """
         reuses = self.reuses(keys.model, keys.version)
         store = self.store if settings.cache is not None else None
         if store is not None and settings.cache is not None:
             stage = self._made(KeepingStage(stage, store, settings.cache.ttl_seconds))
         if settings.coalesces:
             reuses.coalesces()
-            stage = self._made(CoalescingStage(stage, reuses.joined))
+            stage = self._made(CoalescingStage(stage, reuses.joined, lifted))
         if store is not None:
             reuses.caches()
             stage = self._made(CacheStage(stage, store, reuses.used))

@@ -13,7 +13,7 @@ from servespec.wire.messages import InferRequest, Tensor, TensorMetadata
 from .errors import InvalidRequest, LoadError
 from .model_file import Batching, Padding
 
-__all__ = ["Reuse", "SharedDimension", "Signature", "Work", "batched", "fits"]
+__all__ = ["Reuse", "SharedDimension", "Signature", "Urgency", "Work", "batched", "fits"]
 
 _LARGEST_EMPTY = 2**20
 """The most that the dimensions of a tensor without elements may come to, its zeros left out: it
@@ -30,6 +30,13 @@ class Reuse(Enum):
     """To be computed for this caller alone."""
 
 
+@dataclass(slots=True, eq=False)
+class Urgency:
+    """The priority of work that several wait for: that of the most urgent one so far."""
+
+    priority: int
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What is to be computed. Below this nobody sees the wire.
@@ -41,6 +48,7 @@ class Work:
         reuse: what the caller wants of the answers to others.
         deadline: after which nobody wants it any more, on the monotonic clock; None: never.
         priority: the smaller one goes first.
+        urgency: what counts instead, where others may come to wait for this.
     """
 
     tensors: Mapping[str, np.ndarray]
@@ -49,6 +57,7 @@ class Work:
     reuse: Reuse = Reuse.ALLOWED
     deadline: float | None = None
     priority: int = 0
+    urgency: Urgency | None = None
 
 
 @dataclass(frozen=True, slots=True)

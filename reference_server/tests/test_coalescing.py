@@ -45,7 +45,7 @@ def play(scene: Scene) -> list[None]:
 
     async def begin() -> None:
         model = Model()
-        stage = CoalescingStage(model, lambda: joined.append(None))
+        stage = CoalescingStage(model, lambda: joined.append(None), lambda: None)
         await scene(model, stage, joined)
         assert not stage.flights
 
@@ -169,7 +169,7 @@ def test_whoever_stays_is_answered_however_many_leave() -> None:
         return Computed([np.array([int(work.key or b"")])], 0.0, 0.0, 1)
 
     async def scene() -> None:
-        stage = CoalescingStage(model, lambda: None)
+        stage = CoalescingStage(model, lambda: None, lambda: None)
         callers, left = [], set[asyncio.Future[Computed]]()
         for number in range(3000):
             key = number % 7

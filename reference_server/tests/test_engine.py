@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from threading import Barrier, Event
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from ..batching import BatchQueue, Forming
+from ..coalescing import CoalescingStage
 from ..engine import Engine
 from ..errors import ComputeFailed, InvalidRequest, Overloaded, QueueTimeout, ServingError
 from ..merging import Merger
@@ -161,6 +163,31 @@ def test_who_would_wait_too_long_is_refused_while_the_engine_is_busy(
         assert isinstance(await callers[0], Computed)
 
     with_engine(run, ask, queueing=queueing)
+
+
+def test_a_caller_who_is_more_urgent_lifts_what_waits_for_several() -> None:
+    seen, first_runs, may_end = list[int](), Event(), Event()
+
+    def run(asked: Work) -> Tensors:
+        seen.append(number_of(asked))
+        first_runs.set()
+        may_end.wait(SECONDS)
+        return []
+
+    async def ask(engine: Engine) -> None:
+        stage = CoalescingStage(engine.compute, lambda: None, engine.reorder)
+        callers = [asyncio.create_task(stage(work(0)))]
+        await asyncio.to_thread(first_runs.wait, SECONDS)
+        for number, priority in ((1, 2), (2, 2), (3, 3), (4, 1), (3, 1), (2, 3), (5, 1)):
+            asked = replace(work(number), key=b"%d" % number, priority=priority)
+            callers.append(asyncio.create_task(stage(asked)))
+        for _ in range(5):
+            await asyncio.sleep(0)  # all are queued
+        may_end.set()
+        await asyncio.gather(*callers)
+
+    with_engine(run, ask)
+    assert seen == [0, 3, 4, 5, 1, 2]
 
 
 def test_a_batch_is_ended_when_the_last_of_its_callers_leaves_and_not_before() -> None:
