@@ -20,6 +20,8 @@ __all__ = ["render"]
 FAILED = {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.INCONCLUSIVE, Verdict.INVALID}
 UNSAYABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SKIPPED = {Verdict.NOT_APPLICABLE, Verdict.NOT_RUN}
+SHOWN = 6
+"""Exchanges of a check on the page: the last ones, which decided. `report.json` has all."""
 
 
 def render(report: Report, directory: Path) -> None:
@@ -59,6 +61,7 @@ def _context(report: Report) -> Mapping[str, object]:
             (profile, [row for row in judged if row.requirement.profile == profile.name])
             for profile in report.profiles
         ],
+        "shown": SHOWN,
         "attention": [row for row in judged if row.needs_attention],
     }
 

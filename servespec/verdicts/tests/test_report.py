@@ -118,6 +118,17 @@ def test_the_page_escapes_what_the_target_says(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_the_page_shows_the_exchanges_that_decided(tmp_path: Path) -> None:
+    (seen,) = result().evidence
+    exchanges = tuple({**seen, "summary": f"exchange {number}."} for number in range(20))
+
+    write(report(replace(result(Verdict.FAIL), evidence=exchanges)), tmp_path)
+
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert [f"exchange {number}." in page for number in range(20)] == [False] * 14 + [True] * 6
+    assert "14 earlier exchanges are in report.json." in page
+
+
 def test_the_picture_is_well_formed_whatever_the_target_is_called(tmp_path: Path) -> None:
     named = replace(report(result()), target=replace(report().target, name="<b>&\"'"))
 
