@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from gzip import compress
 
 import numpy as np
 from google.protobuf.message import Message
@@ -160,6 +161,36 @@ async def grpc_hits_with_the_first_id(
         id, request.id = request.id, ""
         if isinstance(response, ModelInferResponse):
             response.id = _first_ids.setdefault(request.SerializeToString(), id)
+    return response
+
+
+_first_users: dict[bytes, str] = {}
+
+
+@rest_defect("hits-with-the-first-user", breaks=["CACHE-002/user"])
+async def hits_with_the_first_user(request: HttpRequest, answer: Handler) -> HttpResponse:
+    """Keeps the name of the request with the answer."""
+    response = await answer(request)
+    name = request.headers.get("x-request-id")
+    if name is None or "/models/cached" not in request.target:
+        return response
+    kept = ("X-Request-Id", _first_users.setdefault(request.body, name))
+    return replace(response, headers=(*response.headers, kept))
+
+
+_coded: set[bytes] = set()
+
+
+@rest_defect("hits-as-they-were-coded", breaks=["CACHE-002/coding"])
+async def hits_as_they_were_coded(request: HttpRequest, answer: Handler) -> HttpResponse:
+    """Keeps an answer in the coding that its first client wanted."""
+    response = await answer(request)
+    accepted = request.headers.get("accept-encoding")
+    if accepted == "gzip":
+        _coded.add(request.body)
+    elif accepted == "identity" and request.body in _coded:
+        coding = ("Content-Encoding", "gzip")
+        return replace(response, body=compress(response.body), headers=(*response.headers, coding))
     return response
 
 
