@@ -9,12 +9,15 @@ from functools import partial
 from secrets import randbelow
 from typing import Any
 
+from grpc import StatusCode
+
 from servespec.target.exchange import Exchange, GrpcExchange
 from servespec.target.grpc import GrpcPlane
 from servespec.target.outcomes import NotApplicable, Untestable
 from servespec.target.target import Target
 from servespec.wire import proto as pb
 
+from ..grpc.messages import typed
 from ..questions import Question, spin_of
 from ..strategies import request, tensor
 
@@ -29,6 +32,7 @@ __all__ = [
     "nonce",
     "over_grpc",
     "remembered",
+    "returned_ids",
     "slow",
     "slow_of",
     "twins",
@@ -107,6 +111,32 @@ def twins(target: Target) -> list[Question]:
         remembered(values, "cached", "1" if pinned else None),
         remembered(values, "cached_twin"),
     ]
+
+
+def returned_ids(target: Target, over: str = "rest") -> list[str]:
+    """The awkward ids that come back from a model without a cache; the others say nothing of one.
+
+    Raises:
+        Untestable: there are none.
+    """
+    ask = _id_over_grpc if over == "grpc" else _id_over_rest
+    ids = [id for id in AWKWARD_IDS if ask(target, id) == id]
+    if not ids:
+        raise Untestable("no id comes back, whichever model is asked")
+    if len(ids) < len(AWKWARD_IDS):
+        target.record("ids that no model returns", len(AWKWARD_IDS) - len(ids))
+    return ids
+
+
+def _id_over_rest(target: Target, id: str) -> object:
+    answer = remembered([0.0], "witness", id=id).ask(target)
+    return answer.json().get("id") if answer.status == 200 else None
+
+
+def _id_over_grpc(target: Target, id: str) -> object:
+    x = typed("x", "FP32", [1, 1], [0.0])
+    call = target.grpc.infer("witness", inputs=[x], id=id)
+    return call.message.id if call.code is StatusCode.OK else None
 
 
 def slow(fixture: str, iterations: int, **more: Any) -> Question:

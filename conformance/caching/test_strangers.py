@@ -21,6 +21,7 @@ from .asking import (
     must_be_apart,
     nonce,
     remembered,
+    returned_ids,
     slow_of,
     twins,
     unused,
@@ -60,7 +61,7 @@ def _answers(target: Target, questions: Sequence[Question]) -> list[tuple[Questi
 def test_each_caller_gets_its_own_id(target: Target, fixture: str) -> None:
     """A client matches the answer to its question, however many ask the same."""
     question = _question(target, fixture)
-    asked = [changed(question, id=id) for id in AWKWARD_IDS]
+    asked = [changed(question, id=id) for id in returned_ids(target)]
     answers = _answers(target, [*asked, question])
 
     for one, answer in answers:
