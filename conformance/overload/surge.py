@@ -1,7 +1,7 @@
 """More requests than a server can answer, each at its moment, and what became of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from servespec.target.exchange import Exchange
 from servespec.target.outcomes import Untestable
@@ -17,8 +17,11 @@ __all__ = ["Work", "echoing", "work_of"]
 
 EXECUTION = 0.02
 """Seconds of one request, about: so long that asking and refusing cost little beside it."""
-COUNTED, CALLERS = 36, 6
-"""Requests by which the capacity is measured, and how many of them at once: none is refused."""
+COUNTED, CALLERS = 36, (6, 2)
+"""Requests by which the capacity is measured, and how many of them at once: none is refused.
+
+The more is answered of six by who works at several, of two by who loses time where others wait.
+"""
 CONNECTIONS = 1000
 """More than wait at once of any surge, so that who waits holds up nobody of ours."""
 PATIENCE = 20.0
@@ -46,15 +49,19 @@ class Work:
 
     def again(self) -> "Work":
         """The same requests, and the capacity as it is now."""
-        rows = self._sent([0.0] * COUNTED, CALLERS).rows
+        return replace(self, rate=max(self._answered(callers) for callers in CALLERS))
+
+    def _answered(self, callers: int) -> float:
+        """Answers a second to so many at a time."""
+        rows = self._sent([0.0] * COUNTED, callers).rows
         missed = [row for row in rows if row.outcome is not Outcome.ANSWERED]
         if missed:
             raise Untestable(
-                f"{CALLERS} at a time, {len(missed)} of {COUNTED} requests are not answered:"
+                f"{callers} at a time, {len(missed)} of {COUNTED} requests are not answered:"
                 f" {missed[0].detail}"
             )
-        done = sorted(row.done for row in rows)[CALLERS:]
-        return Work(self.target, self.iterations, (len(done) - 1) / (done[-1] - done[0]))
+        done = sorted(row.done for row in rows)[callers:]
+        return (len(done) - 1) / (done[-1] - done[0])
 
 
 def work_of(target: Target) -> Work:
