@@ -91,7 +91,8 @@ class Loader:
         step_threads: of each model's Python steps; None where none may be run.
         reusing: what models share that cache or coalesce; None where none does.
         max_queue: how many works may wait for a model that does not say.
-        memory_bytes: what `runtime.bound_memory` leaves to all models, if that was called.
+        memory_bytes: what `runtime.bound_memory` leaves to all models, if that was called; also
+            what their weights may take together.
         adaptive_limit: whether how much a model may have at once follows from its times.
     """
 
@@ -117,6 +118,7 @@ class Loader:
         """
         for entry in repository.entries:
             try:
+                self._check_room(entry, repository)
                 entry.model = await self._loaded(entry)
                 entry.loaded = State.READY
             except (LoadError, ServingError) as error:
@@ -125,6 +127,16 @@ class Loader:
                     "model %s version %s failed to load: %s", entry.name, entry.version, error
                 )
         return all(entry.loaded is State.READY for entry in repository.entries)
+
+    def _check_room(self, entry: Entry, repository: Repository) -> None:
+        """Refuse what would take the others' memory before it is opened."""
+        if self.memory_bytes is None:
+            return
+        others = (each for each in repository.entries if each.loaded is State.READY)
+        left, size = self.memory_bytes - sum(map(_weights, others)), _weights(entry)
+        if size > left:
+            text = f"its files have {size} bytes, and of --memory-bytes {self.memory_bytes}"
+            raise LoadError(f"{text} the other models leave {left}")
 
     async def _loaded(self, entry: Entry) -> Model:
         opened = await self._opened(entry)
@@ -263,6 +275,14 @@ class Loader:
         return Engine(
             name, execute, queue, loop, self.instances, settled=settled, begin=session.begin
         )
+
+
+def _weights(entry: Entry) -> int:
+    """How many bytes the files of a version have, which are little but weights."""
+    try:
+        return sum(path.stat().st_size for path in entry.path.parent.rglob("*") if path.is_file())
+    except OSError as error:
+        raise LoadError(f"expected files that can be read: {error}") from error
 
 
 async def _warm_up(model: Model) -> None:

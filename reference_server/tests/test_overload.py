@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
 
 import grpc
 import httpx
@@ -112,20 +113,53 @@ def test_what_takes_too_much_memory_is_refused_and_harms_nobody(
     assert answers[2].headers["retry-after"] == "1"
 
 
-def test_a_bound_below_the_packed_weights_is_a_mistake(tmp_path: Path) -> None:
-    folder = tmp_path / "large" / "1"
+def write_weights(models: Path, name: str, rows: int, columns: int) -> None:
+    """Write a model that is a product with so many FP32."""
+    folder = models / name / "1"
     folder.mkdir(parents=True)
-    weights = numpy_helper.from_array(np.ones((16, 2**18), np.float32), "w")
+    weights = numpy_helper.from_array(np.ones((rows, columns), np.float32), "w")
     graph = parser.parse_graph(
-        "agraph (float[N, 16] x) => (float[N, 262144] y) { y = MatMul(x, w) }"
+        f"agraph (float[N, {rows}] x) => (float[N, {columns}] y) {{ y = MatMul(x, w) }}"
     )
     graph.initializer.append(weights)
     model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
     onnx.save(model, folder / "model.onnx")
-    with serving(tmp_path, "--memory-bytes", str(2**20)) as served:
+
+
+def has_started(served: Served) -> None:
+    """Wait until all is loaded that can be."""
+    end = monotonic() + 10
+    while served.rest.get("/startupz").status_code != 200:
+        assert monotonic() < end, "not loaded in time"
+
+
+def test_a_model_whose_weights_do_not_fit_is_not_loaded_and_harms_nobody(tmp_path: Path) -> None:
+    models = write_models(tmp_path, "zeros/1", "echo/1")
+    for name, megabytes in (("fits", 20), ("huge", 40), ("more", 20)):
+        write_weights(models, name, 16, megabytes * 2**14)
+    with serving(models, "--memory-bytes", str(50 * 2**20)) as served:
+        has_started(served)
+        found = [
+            served.rest.get(f"/v2/models/{name}/ready").status_code
+            for name in ("echo", "fits", "huge", "more", "zeros")
+        ]
+        assert served.infer("echo", tensor("x", [1, 1], [1.0])).status_code == 200
+        too_much = served.infer("zeros", tensor("n", [1], [40 * 2**18], "INT64"))
+        assert too_much.status_code == 503
+        served.stop()
+        assert served.process.stderr is not None
+        said = served.process.stderr.read()
+    assert found == [200, 200, 503, 200, 200]
+    assert "model huge version 1 failed to load: its files have" in said
+    assert "of --memory-bytes 52428800 the other models leave" in said
+
+
+def test_a_bound_below_what_weights_are_packed_into_is_a_mistake(tmp_path: Path) -> None:
+    write_weights(tmp_path, "narrow", 2**18, 1)  # packed for sixteen columns
+    with serving(tmp_path, "--memory-bytes", str(4 * 2**20)) as served:
         assert served.process.wait(10) == 2
         assert served.process.stderr is not None
-        assert "--memory-bytes 1048576: packed weights take more" in served.process.stderr.read()
+        assert "--memory-bytes 4194304: packed weights take more" in served.process.stderr.read()
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "x", "nan", "1e3", "0.0", ""])
