@@ -1,6 +1,7 @@
 """What makes two requests the same: all that the answer depends on, and nothing else."""
 
 from collections.abc import Mapping
+from secrets import randbelow
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from .asking import (
 
 LONG = 1000
 """Rows of a request that differs from another in one of them."""
+EXACT = 1 << 20
+"""Whole numbers below, four of which FP32 sums up exactly, the last one counted four times."""
 FLAVOUR = "servespec_flavour"
 BITS: Mapping[str, tuple[int, int]] = {
     "zeros": (0x00000000, 0x80000000),  # 0.0, -0.0
@@ -156,6 +159,20 @@ def _said_to_be(values: list[float], datatype: str, shape: list[int]) -> Questio
     """The same bytes, whatever they are said to be."""
     same = np.array(values, "<f4").view("<i4").tolist() if datatype == "INT32" else values
     return Question("cached", request(tensor("x", datatype, shape, same)))
+
+
+@requirement("CACHE-002", name="rows")
+def test_the_same_values_in_another_shape_have_another_answer(target: Target) -> None:
+    """A client gets the sums of its own rows, however another one has cut the same values."""
+    caching(target)
+    values = [float(randbelow(EXACT)) for _ in range(4)]
+
+    for shape in ([1, 4], [4, 1], [2, 2], [1, 4]):
+        rows = np.reshape(values, shape)
+        wanted = (rows @ np.arange(1, 1 + shape[1])).tolist()
+        answer = Question("cached_rows", request(tensor("x", "FP32", shape, values))).ask(target)
+        came = answer.values("y")
+        assert came == wanted, f"the sums of {values} in shape {shape} are {wanted}, not {came}"
 
 
 @requirement("CACHE-003", name="id")

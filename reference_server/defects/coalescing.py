@@ -129,7 +129,7 @@ def hits_with_the_first_id(question: JsonObject) -> JsonObject:
     return {key: value for key, value in question.items() if key != "id"}
 
 
-@recalled("hits-in-any-shape", breaks=["CACHE-002/shape"])
+@recalled("hits-in-any-shape", breaks=["CACHE-002/shape", "CACHE-002/rows"])
 def hits_in_any_shape(question: JsonObject) -> JsonObject:
     """Takes the same values of another shape for the same."""
     return with_inputs(question, lambda each: {**each, "shape": None})
