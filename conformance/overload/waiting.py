@@ -21,6 +21,8 @@ WORTH = 0.2
 SETTLE = 0.1
 """Harness: seconds after which the server has read what was sent, and what has left."""
 MOMENT = 0.001
+PROBED = 0.3
+"""Seconds of the request behind which another one waits, unless the two run side by side."""
 PATIENCE = 10.0
 
 
@@ -43,8 +45,6 @@ class Jam:
     def must_pass_over(self, left: int = LEAVERS) -> None:
         """FAIL unless who comes behind those who left is served as if they had not been there."""
         with open_burst(self._target.rest, [queueing(1).message(self._target)]) as (last,):
-            if last.begins(SETTLE) and not self._first.begins(MOMENT):
-                raise Untestable("the target runs requests side by side: none of them waits")
             if self._first.begins(MOMENT):
                 raise Invalid("the execution was over before the others had left")
             first = self._first.read(PATIENCE).must_succeed()
@@ -63,8 +63,23 @@ class Jam:
 
 @contextmanager
 def jam(target: Target) -> Iterator[Jam]:
-    """A jam that has just begun."""
+    """A jam that has just begun.
+
+    Raises:
+        Untestable: the target runs requests side by side, so that who leaves has not waited.
+    """
     long = spin_of(target, BLOCKED, queueing)
+    _must_queue(target, max(1, round(long * PROBED / BLOCKED)))
     with open_burst(target.rest, [queueing(long).message(target)]) as (first,):
         time.sleep(SETTLE)
         yield Jam(target, first, max(1, round(long * WORTH / BLOCKED)))
+
+
+def _must_queue(target: Target, work: int) -> None:
+    with open_burst(target.rest, [queueing(work).message(target)]) as (first,):
+        time.sleep(SETTLE)
+        with open_burst(target.rest, [queueing(1).message(target)]) as (second,):
+            if second.begins(SETTLE) and not first.begins(MOMENT):
+                raise Untestable("the target runs requests side by side: none of them waits")
+            for one in (first, second):
+                one.read(PATIENCE).must_succeed()
