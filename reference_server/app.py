@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _METADATA = ServerMetadata(
-    "servespec-reference-server", metadata.version("servespec"), ("binary_tensor_data",)
+    "servespec-reference-server",
+    metadata.version("servespec"),
+    ("binary_tensor_data", "schedule_policy"),
 )
 
 

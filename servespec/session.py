@@ -34,8 +34,8 @@ from servespec.verdicts.result import CheckResult
 
 __all__ = ["MISTAKES", "NotRun", "Options", "Session", "UsageError"]
 
-EXTENSIONS = {"binary": "binary_tensor_data"}
-"""The name under which a server lists the extension that a profile judges."""
+EXTENSIONS = {"binary": "binary_tensor_data", "scheduling": "schedule_policy"}
+"""The name under which a server lists the extension that a profile judges, by profile."""
 
 
 class UsageError(Exception):

@@ -42,7 +42,8 @@ def test_model_metadata_names_every_version_and_tensor(served: Served) -> None:
 
 def test_server_metadata_lists_what_is_served(served: Served) -> None:
     for path in ("/v2", "/v2/"):
-        assert served.rest.get(path).json()["extensions"] == ["binary_tensor_data"]
+        extensions = served.rest.get(path).json()["extensions"]
+        assert extensions == ["binary_tensor_data", "schedule_policy"]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/hang":
             open("asked", "w").close()
             time.sleep(1000)
-        body = b'{"name": "stand-in", "version": "1", "extensions": []}'
+        body = b'{"name": "stand-in", "version": "1", "extensions": ["schedule_policy", "odd"]}'
         well = self.path in ("/v2", "/v2/health/ready") and not server.broken
         self.send_response(200 if well else 404)
         self.send_header("Content-Length", str(len(body)))

@@ -285,6 +285,10 @@ def test_the_report_names_a_command_that_can_be_pasted(workplace: Workplace) -> 
     assert judged.report.suite.command == asked
 
 
+def test_an_extension_that_the_server_lists_is_judged_unasked(workplace: Workplace) -> None:
+    assert workplace.judge(PASSES).report.claimed == ("oip-rest", "http", "scheduling")
+
+
 def test_what_is_asked_does_not_depend_on_what_else_is_imported(workplace: Workplace) -> None:
     words = [f"word {number}" for number in range(100)]
     (workplace.folder / "words.py").write_text(f"WORDS = {words}\n")
