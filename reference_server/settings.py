@@ -107,7 +107,7 @@ def _add_bounds(add: Callable[..., object]) -> None:
         help="works that wait for a model which does not say; one more is refused")  # fmt: skip
     add("--adaptive-limit", action="store_true",
         help="refuse what a model cannot begin soon, as the times of its works tell")  # fmt: skip
-    add("--memory-bytes", type=_size, default=None, metavar="N",
+    add("--memory-bytes", type=_bytes_at_all, default=None, metavar="N",
         help="that inferences may take of the CPU's; what wants more is refused")  # fmt: skip
     add("--max-connections", type=_count, default=10_000, metavar="N",
         help="the most connections over HTTP; one more is refused")  # fmt: skip
@@ -145,22 +145,21 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _count(text: str) -> int:
-    if not (text.isdecimal() and 0 < int(text) < 2**31):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to {2**31 - 1}, not {text!r}")
-    return int(text)
+def _number(least: int, most: int) -> Callable[[str], int]:
+    """Return what reads a whole number within these bounds."""
+
+    def read(text: str) -> int:
+        if not (text.isdecimal() and least <= int(text) <= most):
+            expected = f"expected a number from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{expected}, not {text!r}")
+        return int(text)
+
+    return read
 
 
-def _bytes(text: str) -> int:
-    if not (text.isdecimal() and int(text) < 2**48):
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**48 - 1}, not {text!r}")
-    return int(text)
-
-
-def _size(text: str) -> int:
-    if not (text.isdecimal() and 0 < int(text) < 2**50):
-        raise argparse.ArgumentTypeError(f"expected a number of bytes above 0, not {text!r}")
-    return int(text)
+_count = _number(1, 2**31 - 1)
+_bytes = _number(0, 2**48 - 1)
+_bytes_at_all = _number(1, 2**48 - 1)
 
 
 def _seconds(text: str) -> float:

@@ -23,6 +23,10 @@ def test_defaults_need_only_the_models(tmp_path: Path) -> None:
             "--cache-bytes -1",
             "--cache-bytes: expected a number from 0 to 281474976710655, not '-1'",
         ),
+        (
+            "--memory-bytes 0",
+            "--memory-bytes: expected a number from 1 to 281474976710655, not '0'",
+        ),
         ("--instances 0", "--instances: expected a number from 1 to 2147483647, not '0'"),
         ("--grace-seconds nan", "--grace-seconds: expected seconds from 0 to 1000000, not 'nan'"),
         ("--providers tpu", "--providers: invalid choice: 'tpu'"),
