@@ -58,20 +58,16 @@ async def serve(settings: Settings, signals: Signals) -> int:
     repository = find_models(settings.models)
     lifecycle = Lifecycle(settings.drain_delay_seconds, settings.grace_seconds)
     probes = Probes(lifecycle, repository.health, Heartbeat(), settings.stuck_seconds)
-    health = Health(probes)
     service = Service(_METADATA, repository, probes)
     metrics = Metrics(repository)
     codec = Codec()
     codec.start()
     rest = RestDoor(service, metrics, Exposition(metrics, repository).answer, codec)
-    behaviour = Behaviour(
-        rest, GrpcDoor(service, codec).answers, health.check, health.watch, HttpProtocol
-    )
     switch = _switch(settings, lifecycle, probes)
     store = _store(settings, codec, switch)
     reusing = Reusing(store, codec, metrics.reuses, switch)
     loader = _loader(settings, metrics, switch, reusing)
-    behaviour = _defective(behaviour, switch)
+    behaviour = _defective(_behaviour(rest, GrpcDoor(service, codec), Health(probes)), switch)
     calls = Calls()
     doors = Doors(
         settings.host,
@@ -92,6 +88,10 @@ async def serve(settings: Settings, signals: Signals) -> int:
         signals.ignore()  # before the loop that hears of them is closed
         if store is not None:
             await store.close()
+
+
+def _behaviour(rest: RestDoor, grpc: GrpcDoor, health: Health) -> Behaviour:
+    return Behaviour(rest, grpc.answers, health.check, health.watch, HttpProtocol)
 
 
 def _grpc_server(
