@@ -87,7 +87,7 @@ class Forming:
     another had its answer until one was held back in vain. So a lone caller is not delayed.
 
     Attributes:
-        expects_company: set by who sees callers come; an engine that is fast finds each one alone.
+        expects_company: set by who sees callers come, as an engine may find each one alone.
     """
 
     def __init__(self, batching: Batching, queueing: Queueing = _UNBOUNDED) -> None:
@@ -133,8 +133,6 @@ class Forming:
 
     def held_until(self, group: Group) -> float:
         """When it has to run at the latest, on the monotonic clock."""
-        if len(group.tickets) > 1:
-            self.expects_company = True
         if not self.expects_company or self.is_complete(group):
             return 0.0
         return group.since + self.batching.max_delay_ms / 1000

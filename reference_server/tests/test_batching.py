@@ -198,9 +198,7 @@ def test_a_free_engine_waits_for_company_until_the_batch_is_full(
     assert [len(batch) for batch in batches] == [3]
 
 
-def test_who_waited_in_vain_is_the_last_to_wait_until_there_is_company(
-    loop: asyncio.AbstractEventLoop,
-) -> None:
+def test_who_waited_in_vain_is_the_last_to_wait(loop: asyncio.AbstractEventLoop) -> None:
     queue = Queue(loop, Batching(max_rows=3, max_delay_ms=1))
     queue.add((1, 1))
     queue.take()
@@ -208,9 +206,6 @@ def test_who_waited_in_vain_is_the_last_to_wait_until_there_is_company(
     queue.forming.batching = Batching(max_rows=3, max_delay_ms=LONG)
     queue.add((1, 1))
     assert len(queue.take()) == 1
-    queue.add((1, 1), (1, 1), (1, 1))
-    queue.take()
-    assert queue.forming.expects_company
 
 
 def test_closing_ends_a_wait_for_company_and_gives_out_what_is_left(
