@@ -21,6 +21,7 @@ from .registry import reuse_defect
 
 HOUR = 3600.0
 SLOW = 0.02
+PROBE = b"probe"
 FEW = 16
 """Elements of a tensor that some keys are made of."""
 
@@ -200,6 +201,19 @@ class CacheWithoutLimit(MemoryStore):
         """Forgets how much there is already."""
         self.size = 0
         await super().put(key, tensors, seconds)
+
+
+@reuse_defect("store-outages-are-told", breaks=["GUIDE-008"])
+class StoreOutagesAreTold(CacheStage):
+    """Fails with its store."""
+
+    async def __call__(self, work: Work) -> Computed:
+        """Puts something into a store that servers share, and wants it back."""
+        if self._store.shared and work.key is not None:
+            await self._store.put(PROBE, [np.zeros(1)], HOUR)
+            if await self._store.get(PROBE) is None:
+                raise ComputeFailed("the store does not answer")
+        return await super().__call__(work)
 
 
 # What a hit costs, and what is counted.
