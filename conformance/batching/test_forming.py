@@ -10,6 +10,7 @@ from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
 from ..questions import Question, witnessing
+from ..strategies import request, tensor
 from .crowds import (
     CALLERS,
     bursts,
@@ -62,10 +63,10 @@ def _must_keep_maximum(exchange: Exchange, most: int) -> None:
 @requirement("BATCH-004")
 def test_a_lone_caller_waits_no_longer_than_the_delay(target: Target) -> None:
     """A client on an idle server pays at most the delay for company that never comes."""
-    most, delay = maximum_rows(target), delay_seconds(target)
+    delay = delay_seconds(target)
     for _ in bursts(target, [_column(1, caller) for caller in range(8)]):
         pass  # a server that adapts to its load expects company now
-    waits = [_lone_and_full(target, most) for _ in range(LONERS)]
+    waits = [_lone_and_full(target) for _ in range(LONERS)]
     lone, full = ([pair[side] for pair in waits] for side in (0, 1))
 
     for name, at, margin in (("median", median, MARGIN), ("p95", _p95, MARGIN_OF_P95)):
@@ -77,9 +78,14 @@ def test_a_lone_caller_waits_no_longer_than_the_delay(target: Target) -> None:
         )
 
 
-def _lone_and_full(target: Target, most: int) -> tuple[float, float]:
-    """The seconds of one row, and of a whole batch, which has nobody to wait for."""
-    lone, full = (_column(rows, 0).ask(target).must_succeed().seconds for rows in (1, most))
+def _lone_and_full(target: Target) -> tuple[float, float]:
+    """The seconds of one row, and of a whole batch, which has nobody to wait for.
+
+    Where no single request is a whole batch: of one to a model that is not batched.
+    """
+    alone = Question("queued", request(tensor("iterations", "INT64", [1, 1], [1])))
+    whole = alone if maximum_requests(target) else _column(maximum_rows(target), 0)
+    lone, full = (one.ask(target).must_succeed().seconds for one in (_column(1, 0), whole))
     return lone, full
 
 

@@ -89,5 +89,7 @@ def _must_be_dropped(crowd: Crowd, next_one: GrpcExchange) -> None:
 
 
 def _spin(target: Target, iterations: int, rows: int = 1) -> GrpcExchange:
+    """A call of `spin`; where no call alone can fill a batch, of its like that is not batched."""
+    fixture = "queued" if target.claim("batching", "max_requests") else "spin"
     x = typed("iterations", "INT64", [rows, 1], [iterations] * rows)
-    return target.grpc.infer("spin", inputs=[x]).must_succeed()
+    return target.grpc.infer(fixture, inputs=[x]).must_succeed()
