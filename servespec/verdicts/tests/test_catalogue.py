@@ -54,7 +54,7 @@ SIZES = {
     "LOAD": 8,
     "QUANT": 6,
     "ROLL": 7,
-    "GUIDE": 8,
+    "GUIDE": 9,
 }
 
 RULED = {
