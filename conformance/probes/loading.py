@@ -14,7 +14,7 @@ __all__ = ["NOT_SERVED", "answers_until_settled", "identity", "must_name", "says
 NOT_SERVED = "the model was not served"
 
 SETTLED_SECONDS = 6.0
-"""Harness: how long a server is watched after its first answer.
+"""Harness: how long a server is watched after its first answer, unless it claims to be faster.
 
 One that answers before it loads may yet have to start the process that does, and to give up.
 """
@@ -42,13 +42,14 @@ def says_false(exchange: Exchange) -> bool:
 
 
 def answers_until_settled(instance: Instance, ask: Callable[[], Exchange]) -> list[Exchange]:
-    """What is answered from the start until 1 s after the first answer, or until the exit."""
+    """What is answered from the start until all is loaded or given up, or until the exit."""
+    settled = instance.target.claim("probes", "settled_seconds", SETTLED_SECONDS)
     answers: list[Exchange] = []
     deadline = time.monotonic() + SILENT_SECONDS
-    for exchange in polled(ask, SILENT_SECONDS + SETTLED_SECONDS):
+    for exchange in polled(ask, SILENT_SECONDS + settled):
         if exchange.failure is None:
             if not answers:
-                deadline = time.monotonic() + SETTLED_SECONDS
+                deadline = time.monotonic() + settled
             answers.append(exchange)
         if time.monotonic() > deadline or instance.alive():
             break
