@@ -1,0 +1,85 @@
+"""The gRPC plane: messages that were encoded beforehand, on a few channels."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+
+from .generator import Answer
+from .pacer import CLOCK
+from .records import Fate
+
+__all__ = ["GrpcMessage", "GrpcSender", "infer_call"]
+
+_INFER = "/inference.GRPCInferenceService/ModelInfer"
+_BUSY = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
+_SILENT = frozenset({grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
+
+Call = Callable[..., bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcMessage:
+    """A request as it is sent.
+
+    Attributes:
+        data: the encoded message.
+        poisoned: an error is the right answer.
+    """
+
+    data: bytes
+    poisoned: bool
+
+    def fate(self, code: grpc.StatusCode) -> Fate:
+        """What an answer of this code is."""
+        if code in _SILENT:
+            return Fate.LOST
+        if self.poisoned != (code is grpc.StatusCode.OK):
+            return Fate.ANSWERED
+        return Fate.REFUSED if code in _BUSY else Fate.FAILED
+
+
+def infer_call(channel: grpc.Channel) -> Call:
+    """ModelInfer of a channel, from bytes to bytes."""
+    call: Call = channel.unary_unary(_INFER)
+    return call
+
+
+class GrpcSender:
+    """Asks one call after the other.
+
+    Args:
+        call: ModelInfer, from bytes to bytes.
+        message: of a request, by its number.
+        timeout: seconds for a call.
+        metadata: that goes with every call.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        message: Callable[[int], GrpcMessage],
+        timeout: float,
+        metadata: tuple[tuple[str, str], ...],
+    ) -> None:
+        self._call = call
+        self._message = message
+        self._timeout = timeout
+        self._metadata = metadata
+
+    def send(self, number: int) -> Answer:
+        """Call and wait for the answer. gRPC shows no moment before it is complete."""
+        message = self._message(number)
+        metadata = (*self._metadata, ("x-request-id", str(number)))
+        code, sent = grpc.StatusCode.OK, CLOCK()
+        try:
+            self._call(message.data, timeout=self._timeout, metadata=metadata)
+        except grpc.RpcError as error:
+            code = error.code()
+        done = CLOCK()
+        fate = message.fate(code)
+        return Answer(sent, math.nan if fate is Fate.LOST else done, done, code.value[0], fate)
+
+    def close(self) -> None:
+        """Nothing: the channel is everybody's."""

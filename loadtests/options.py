@@ -1,0 +1,63 @@
+"""What of a load test can be set, on the command line and in the form of Locust's page."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from servespec.target.objective import Objective
+
+from .plan import ARRIVALS, Plan
+from .planes import PLANES
+from .workloads import WORKLOADS
+
+__all__ = ["add_options", "objectives_of", "plan_of"]
+
+_DEFAULT = Plan()
+
+
+def add_options(parser: Any) -> None:
+    """Add them to Locust's parser, which knows `is_secret` and `include_in_web_ui` besides."""
+    add = parser.add_argument
+    add("--arrivals", default=_DEFAULT.arrivals, metavar="NAME[:PARAMETER]",
+        help=f"how requests come: {', '.join(ARRIVALS)}")  # fmt: skip
+    add("--rate", type=float, default=_DEFAULT.rate, metavar="R",
+        help="requests a second")  # fmt: skip
+    add("--seconds", type=float, default=_DEFAULT.seconds, metavar="S",
+        help="how long")  # fmt: skip
+    add("--workload", default=_DEFAULT.workload, choices=list(WORKLOADS),
+        help="what is asked")  # fmt: skip
+    add("--plane", default=_DEFAULT.plane, choices=PLANES, help="what is spoken")
+    add("--slo", action="append", default=[], metavar="OBJECTIVE",
+        help="such as 'p99 < 100ms'; may be given again")  # fmt: skip
+    add("--load-report", type=Path, default=None, metavar="FILE",
+        include_in_web_ui=False, help="where to write what came of it, as JSON")  # fmt: skip
+    add("--seed", type=int, default=_DEFAULT.seed, metavar="N",
+        help="of the arrivals, and of what each asks")  # fmt: skip
+    add("--answer-seconds", type=float, default=_DEFAULT.timeout, metavar="S",
+        help="after which a request counts as lost")  # fmt: skip
+    add("--in-flight", type=int, default=_DEFAULT.in_flight, metavar="N",
+        help="the most under way in one process; one more is shed")  # fmt: skip
+
+
+def plan_of(given: argparse.Namespace) -> Plan:
+    """The plan that was asked for."""
+    return Plan(
+        arrivals=given.arrivals,
+        rate=given.rate,
+        seconds=given.seconds,
+        seed=given.seed,
+        plane=given.plane,
+        workload=given.workload,
+        timeout=given.answer_seconds,
+        in_flight=given.in_flight,
+    )
+
+
+def objectives_of(given: argparse.Namespace) -> Sequence[Objective]:
+    """What is asked of the run.
+
+    Raises:
+        ObjectiveError: one of them is none.
+    """
+    return [Objective.parse(text) for text in given.slo]

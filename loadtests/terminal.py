@@ -1,0 +1,89 @@
+"""A run in the terminal: how it goes, and what came of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from servespec.verdicts.verdict import Verdict
+
+from .master import Master
+from .records import Fate
+from .report import LoadReport
+from .summary import Summary
+
+__all__ = ["progress", "rendered"]
+
+_BAR = 24
+
+
+def progress(master: Master) -> str:
+    """One line of a run that goes on."""
+    plan, records = master.plan, master.records
+    if master.elapsed < 0:
+        return "encoding the requests, measuring the generator"
+    share = min(1.0, master.elapsed / plan.seconds)
+    bar = ("#" * round(share * _BAR)).ljust(_BAR, ".")
+    settled = records.fate != Fate.PENDING
+    answered = int(np.count_nonzero(records.fate == Fate.ANSWERED))
+    others = int(np.count_nonzero(settled)) - answered
+    taken = records.response_seconds()[settled]
+    tail = f"p99 {_time(float(np.quantile(taken, 0.99, method='higher')))}" if len(taken) else ""
+    return (
+        f"[{bar}] {min(master.elapsed, plan.seconds):.0f} of {plan.seconds:g} s, "
+        f"{answered:,} answered, {others:,} not, {sum(master.under_way.values())} under way, {tail}"
+    )
+
+
+def rendered(report: LoadReport) -> str:
+    """All that a reader of a terminal needs to see."""
+    summary, plan = report.summary, report.plan
+    fates = ", ".join(f"{count:,} {name}" for name, count in summary.fates.items())
+    lines = [
+        f"{plan['arrivals']} at {summary.offered:.1f}/s for {plan['seconds']:g} s over "
+        f"{plan['plane']}, {plan['workload']}, to {report.address} (open loop)",
+        f"{fates}; {summary.achieved:.1f} right answers a second",
+        "",
+        *_table(summary),
+        "",
+        *_calibrated(report),
+        *(f"INVALID: {why}" for why in report.spoilt),
+        *(f"{each.verdict:12} {each.objective}: {each.sentence}" for each in report.judgements),
+    ]
+    if not report.judgements:
+        lines.append("no objective was given: nothing is judged (--slo 'p99 < 100ms')")
+    return "\n".join(lines) + "\n"
+
+
+def _table(summary: Summary) -> Sequence[str]:
+    rows = [("", "all requests", "95 % within", "answered alone", "generator's lag")]
+    for line, lag in zip(summary.lines, summary.lags, strict=False):
+        within = f"{_time(line.low)} .. {_time(line.high)}"
+        cells = (f"p{line.percent:g}", _time(line.seconds), within, _time(line.answered))
+        rows.append((*cells, _time(lag)))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return ["  ".join(map(str.rjust, row, widths)) for row in rows]
+
+
+def _calibrated(report: LoadReport) -> Sequence[str]:
+    """What the generator takes by itself: nothing below it can be seen."""
+    return [
+        f"worker {number}: at {each['rate']:.0f}/s a bare loop is late by "
+        f"{_times(each['bare'])}, the generator by {_times(each['lag'])}; a server that does "
+        f"nothing answers in {_times(each['response'])} (p50, p99, p99.9)"
+        for number, each in enumerate(report.calibrations)
+    ] + [f"the generator took {report.cpu_microseconds:.0f} us of CPU a request"]
+
+
+def _times(seconds: Sequence[float]) -> str:
+    return ", ".join(map(_time, seconds))
+
+
+def _time(seconds: float) -> str:
+    if not np.isfinite(seconds):
+        return "unbounded"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def exit_code(verdict: Verdict) -> int:
+    """0 for what holds or is not judged, 1 for what does not or cannot be told."""
+    return 0 if verdict in (Verdict.PASS, Verdict.NOT_RUN) else 1
