@@ -106,6 +106,15 @@ def test_failures_make_it_slower_and_on_both_sides_tell_nothing() -> None:
     assert both.slower > 0.99
 
 
+def test_one_failure_makes_the_mean_infinite_where_its_round_was_drawn() -> None:
+    a, b = served(np.random.default_rng(14))
+    b[0, 0] = math.inf
+
+    found = compare_means(a, b)
+    assert found.ratio == found.interval.high == math.inf
+    assert found.interval.low < 1.1  # a third of the draws leave the round out
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [
