@@ -59,7 +59,7 @@ def decide(
             f"expected 0 <= bad <= count and shares between 0 and 1, found {bad} of {count}, "
             f"{allowed} allowed, confidence {confidence}"
         )
-    worth = min(effective or count, count) / count
+    worth = (count if effective is None else min(effective, count)) / count
 
     def kept(n: int) -> bool:
         seen, over = math.floor(n * worth), math.ceil(n * worth * bad / count)

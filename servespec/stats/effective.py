@@ -4,12 +4,15 @@ Near saturation neighbours in time wait in the same queue: intervals that take t
 are far too narrow.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .histogram import Histogram
 from .percentiles import percentile
 
-__all__ = ["effective_over", "effective_size"]
+__all__ = ["effective_over", "effective_over_time", "effective_size"]
 
 BATCHES = 24
 """Schmeiser, Batch size effects in the analysis of simulation output (1982): 10 to 30 are best."""
@@ -57,3 +60,45 @@ def effective_over(samples: ArrayLike, bound: float) -> float:
         return float(values.size)
     bounds = (bound, percentile(values, 90), percentile(values, 50))
     return min(effective_size(values >= limit) for limit in bounds)
+
+
+def effective_over_time(parts: Sequence[Histogram], bound: float) -> float:
+    """The same from a histogram of each second, where the samples themselves were not kept.
+
+    n^2 p (1 - p) / (k / (k - 1) sum of (x_i - p n_i)^2): with x_i of n_i samples over the bound in
+    each of k batches, and p their share in all, what the variance of p would be from independent
+    samples against what it is from batches of unequal size (Cochran, Sampling Techniques, 1977,
+    9A.1). Seconds are put together to 24 batches; samples in the bound's own bucket are over it.
+
+    Args:
+        parts: in the order of time, each as long as the others.
+        bound: in seconds.
+
+    Raises:
+        ValueError: there are fewer than ten parts, or no samples.
+    """
+    if len(parts) < 10:
+        raise ValueError(f"expected the histograms of 10 seconds or more, found {len(parts)}")
+    together = Histogram()
+    for part in parts:
+        together.merge(part)
+    counts = _batched([len(part) for part in parts])
+    bounds = (bound, together.percentile(90), together.percentile(50))
+    return min(
+        _effective_share(_batched([part.over(limit)[1] for part in parts]), counts)
+        for limit in bounds
+    )
+
+
+def _batched(numbers: Sequence[int]) -> np.ndarray:
+    batches = np.array_split(np.asarray(numbers), min(BATCHES, len(numbers)))
+    return np.array([batch.sum() for batch in batches])
+
+
+def _effective_share(over: np.ndarray, counts: np.ndarray) -> float:
+    total = int(counts.sum())
+    share = over.sum() / total
+    spread = np.square(over - share * counts).sum() * counts.size / (counts.size - 1)
+    return (
+        float(min(total, total**2 * share * (1 - share) / spread)) if spread > 0 else float(total)
+    )

@@ -67,7 +67,7 @@ def interval(
     """
     values = np.sort(_numbers(samples))
     rank(percent, values.size)
-    worth = max(1, math.floor(min(effective or values.size, values.size)))
+    worth = values.size if effective is None else max(1, math.floor(min(effective, values.size)))
     wrong, ranks = (1 - confidence) / 2, range(worth + 2)
 
     def below(k: int) -> float:

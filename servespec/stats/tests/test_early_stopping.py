@@ -3,11 +3,14 @@
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ..early_stopping import Decision, decide, fewest
+from ..effective import effective_over
+from .queues import queue
 
 counts = st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 shares = st.sampled_from([Fraction(1, 100), Fraction(1, 20), Fraction(1, 10), Fraction(1, 2)])
@@ -97,3 +100,20 @@ def test_requests_that_are_worth_less_need_more_of_them() -> None:
 def test_numbers_that_cannot_be_are_refused(count: int, bad: int) -> None:
     with pytest.raises(ValueError, match=f"found {bad} of {count}"):
         decide(count, bad, 0.01)
+
+
+def test_a_queue_at_the_very_bound_is_as_rarely_misjudged_as_independent_requests() -> None:
+    """Taken as independent, its requests pass or fail it in more than half of the runs."""
+    random, runs, load = np.random.default_rng(11), 200, 0.8
+    bound = -math.log(0.01) / (1 - load)  # of the response times just 1 % are longer
+    wrong = naive = 0
+    for _ in range(runs):
+        samples = queue(random, 10_000, load)
+        bad = int((samples >= bound).sum())
+        judged = decide(10_000, bad, 0.01, effective=effective_over(samples, bound))
+        plain = decide(10_000, bad, 0.01)
+        wrong += judged.kept or judged.missed
+        naive += plain.kept or plain.missed
+
+    assert wrong / runs <= 0.02 + 3 * math.sqrt(0.02 / runs)
+    assert naive / runs > 0.5

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ..effective import effective_over, effective_size
+from ..effective import effective_over, effective_over_time, effective_size
+from ..histogram import Histogram
 from ..percentiles import interval
 from .queues import queue
 
@@ -71,3 +72,31 @@ def test_an_interval_of_a_queue_holds_the_truth_as_often_as_it_says() -> None:
 
     assert held / runs > 0.95 - 3 * math.sqrt(0.95 * 0.05 / runs)
     assert naive / runs < 0.5
+
+
+def seconds(samples: np.ndarray, sizes: np.ndarray) -> list[Histogram]:
+    """The samples in histograms of so many each."""
+    found = []
+    for part in np.split(samples, np.cumsum(sizes)):
+        found.append(Histogram())
+        found[-1].record_many(part)
+    return found
+
+
+@pytest.mark.parametrize("load", [0.5, 0.8])
+def test_histograms_of_each_second_tell_the_same(load: float) -> None:
+    random = np.random.default_rng(7)
+    ratios = []
+    for _ in range(20):
+        samples = queue(random, 10_000, load)
+        parts = seconds(samples, random.poisson(100, 95))
+        ratios.append(effective_over_time(parts, 12.0) / effective_over(samples, 12.0))
+
+    assert np.median(ratios) == pytest.approx(1, abs=0.15)
+
+
+def test_of_a_few_seconds_nothing_can_be_told() -> None:
+    with pytest.raises(ValueError, match="10 seconds or more, found 9"):
+        effective_over_time([Histogram()] * 9, 1.0)
+    with pytest.raises(ValueError, match="of 0"):
+        effective_over_time([Histogram()] * 10, 1.0)
