@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ..capacity import Capacity, Search, Trial
+from .examples import EXAMPLES
 
 SEARCH = Search(first=100, lowest=1, highest=10_000)
 
@@ -21,6 +22,7 @@ def found(search: Search, capacity: float) -> tuple[Capacity, list[Trial]]:
     return answer, trials
 
 
+@EXAMPLES
 @given(st.floats(1, 9999))
 def test_the_rate_that_is_found_is_the_capacity_to_the_resolution(capacity: float) -> None:
     answer, trials = found(SEARCH, capacity)

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ..distributions import binomial_cdf, student_cdf, student_quantile
+from .examples import EXAMPLES
 
 
+@EXAMPLES
 @given(n=st.integers(1, 300), k=st.integers(-1, 301), p=st.floats(0.001, 0.999))
 def test_the_binomial_sum_is_that_of_its_terms(n: int, k: int, p: float) -> None:
     terms = (math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(min(k, n) + 1))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ..early_stopping import Decision, decide, fewest
 from ..effective import effective_over
+from .examples import EXAMPLES
 from .queues import queue
 
 counts = st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
@@ -30,6 +31,7 @@ def chance(n: int, numbers: range, share: Fraction) -> Fraction:
     return sum((math.comb(n, i) * share**i * (1 - share) ** (n - i) for i in numbers), Fraction(0))
 
 
+@EXAMPLES
 @given(counts, shares)
 def test_the_decision_is_that_of_exact_enumeration(
     seen: tuple[int, int], allowed: Fraction
@@ -70,6 +72,7 @@ def test_what_is_needed_is_what_is_missing_to_the_fewest() -> None:
     assert decide(3, 3, 0.01).missed
 
 
+@EXAMPLES
 @given(st.integers(1, 3000), st.floats(0, 0.3))
 def test_after_as_many_more_as_were_needed_it_is_decided(n: int, share: float) -> None:
     bad = round(n * share)

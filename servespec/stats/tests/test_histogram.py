@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ..histogram import Histogram
 from ..percentiles import percentile
+from .examples import EXAMPLES
 
 ERROR = 1 / 256
 seconds = st.one_of(
@@ -24,6 +25,7 @@ def recorded(values: object) -> Histogram:
     return histogram
 
 
+@EXAMPLES
 @given(samples, samples)
 def test_to_merge_is_to_record_all_of_them(ours: list[float], theirs: list[float]) -> None:
     merged = recorded(ours)
@@ -33,6 +35,7 @@ def test_to_merge_is_to_record_all_of_them(ours: list[float], theirs: list[float
     assert len(merged) == len(ours) + len(theirs)
 
 
+@EXAMPLES
 @given(samples)
 def test_one_by_one_they_are_counted_as_all_at_once(values: list[float]) -> None:
     histogram = Histogram()
@@ -42,6 +45,7 @@ def test_one_by_one_they_are_counted_as_all_at_once(values: list[float]) -> None
     assert histogram == recorded(values)
 
 
+@EXAMPLES
 @given(st.lists(seconds, min_size=1), st.sampled_from([1, 50, 99, 99.9, 100]))
 def test_a_percentile_is_that_of_the_samples(values: list[float], percent: float) -> None:
     exact = percentile(values, percent)
@@ -62,6 +66,7 @@ def test_the_error_is_at_most_half_a_percent_over_twelve_decades() -> None:
         )
 
 
+@EXAMPLES
 @given(samples, st.floats(1e-9, 1e6))
 def test_the_true_number_over_a_bound_lies_between_the_two_that_are_told(
     values: list[float], bound: float
@@ -74,6 +79,7 @@ def test_the_true_number_over_a_bound_lies_between_the_two_that_are_told(
     )
 
 
+@EXAMPLES
 @given(samples)
 def test_nothing_is_lost_on_the_way_to_another_worker(values: list[float]) -> None:
     histogram = recorded(values)

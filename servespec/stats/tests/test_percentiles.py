@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ..percentiles import Interval, interval, percentile, rank
+from .examples import EXAMPLES
 
 times = st.lists(st.floats(0, allow_nan=False), min_size=1)
 percents = st.sampled_from([0.1, 50, 90, 95, 99, 99.9, 99.99, 100])
 
 
+@EXAMPLES
 @given(times, percents)
 def test_a_percentile_is_the_smallest_sample_that_enough_lie_at_or_below(
     samples: list[float], percent: float
