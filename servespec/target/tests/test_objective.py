@@ -3,10 +3,12 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ..objective import Measure, Objective, ObjectiveError
+
+EXAMPLES = settings(max_examples=100, deadline=None, database=None)
 
 WRITTEN = [
     ("p99 < 100ms", Objective(Measure.PERCENTILE, 0.1, 99), "p99 < 100ms"),
@@ -78,6 +80,7 @@ objectives = st.one_of(
 )
 
 
+@EXAMPLES
 @given(objectives)
 def test_what_is_written_is_read_as_the_same(objective: Objective) -> None:
     assert Objective.parse(str(objective)) == objective
@@ -87,6 +90,7 @@ def test_what_is_written_is_read_as_the_same(objective: Objective) -> None:
 words = st.sampled_from(["p99", "p", "/", "mean", "throughput", "<", ">", "5", ".", "ms", "%", " "])
 
 
+@EXAMPLES
 @given(st.one_of(st.text(max_size=20), st.lists(words, max_size=8).map("".join)))
 def test_any_text_is_an_objective_or_a_mistake(text: str) -> None:
     with suppress(ObjectiveError):
