@@ -106,9 +106,9 @@ def _compare(
     if len(theirs) != rounds:
         raise ValueError(f"expected as many blocks of A as of B, found {rounds} and {len(theirs)}")
     draws = draw(rounds, resamples, seed)
-    seen, *_ = drawn = ratio(statistic(ours, draws), statistic(theirs, draws))
+    drawn = ratio(statistic(ours, draws), statistic(theirs, draws))
     return Comparison(
-        float(seen),
+        float(drawn[0]),  # as it was seen
         expanded(drawn, rounds, alpha),
         chance(drawn <= margin, rounds),
         chance(drawn >= 1 / margin, rounds),
