@@ -90,6 +90,7 @@ def _null_server(endpoint: Endpoint) -> Iterator[Endpoint]:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline())
-            yield replace(endpoint, address=f"http://127.0.0.1:{port}")
+            plain = replace(endpoint.access, tls=None)
+            yield replace(endpoint, address=f"http://127.0.0.1:{port}", access=plain)
         finally:
             server.communicate()  # the end of its input is its end

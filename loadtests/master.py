@@ -8,7 +8,6 @@ import numpy as np
 from .gates import Run
 from .pacer import CLOCK
 from .plan import Plan
-from .planes import Endpoint
 from .records import Records
 from .worker import LEAD_SECONDS, Assignment
 
@@ -42,7 +41,7 @@ class Master:
         area: of the requests under way over time, as the workers counted them.
     """
 
-    def __init__(self, plan: Plan, endpoint: Endpoint, channel: Channel) -> None:
+    def __init__(self, plan: Plan, address: str, channel: Channel) -> None:
         self.plan = plan
         self.records = Records.planned(plan.offsets())
         self.problems: list[str] = []
@@ -50,7 +49,7 @@ class Master:
         self.calibrations: list[Mapping[str, Any]] = []
         self.cpu_seconds = 0.0
         self.area = 0.0
-        self._endpoint = endpoint
+        self._address = address
         self._channel = channel
         self._workers: list[str] = []
         self._ready: set[int] = set()
@@ -62,7 +61,7 @@ class Master:
         """Tell every worker its share."""
         self._workers = self._channel.workers()
         for index, worker in enumerate(self._workers):
-            assignment = Assignment(self.plan, self._endpoint, index, len(self._workers))
+            assignment = Assignment(self.plan, self._address, index, len(self._workers))
             self._channel.send("assign", assignment.to_dict(), worker)
 
     def ready(self, data: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from servespec.target.manifest import load
 from servespec.target.objective import Objective
 
 from .plan import ARRIVALS, Plan
@@ -17,7 +18,7 @@ _DEFAULT = Plan()
 
 
 def add_options(parser: Any) -> None:
-    """Add them to Locust's parser, which knows `is_secret` and `include_in_web_ui` besides."""
+    """Add them to Locust's parser; a master sends their values to its workers as plain ones."""
     add = parser.add_argument
     add("--arrivals", default=_DEFAULT.arrivals, metavar="NAME[:PARAMETER]",
         help=f"how requests come: {', '.join(ARRIVALS)}")  # fmt: skip
@@ -30,7 +31,10 @@ def add_options(parser: Any) -> None:
     add("--plane", default=_DEFAULT.plane, choices=PLANES, help="what is spoken")
     add("--slo", action="append", default=[], metavar="OBJECTIVE",
         help="such as 'p99 < 100ms'; may be given again")  # fmt: skip
-    add("--load-report", type=Path, default=None, metavar="FILE",
+    add("--target", default=None, metavar="FILE",
+        include_in_web_ui=False,
+        help="target file: headers, TLS, names of fixtures, objectives")  # fmt: skip
+    add("--load-report", default=None, metavar="FILE",
         include_in_web_ui=False, help="where to write what came of it, as JSON")  # fmt: skip
     add("--seed", type=int, default=_DEFAULT.seed, metavar="N",
         help="of the arrivals, and of what each asks")  # fmt: skip
@@ -55,9 +59,12 @@ def plan_of(given: argparse.Namespace) -> Plan:
 
 
 def objectives_of(given: argparse.Namespace) -> Sequence[Objective]:
-    """What is asked of the run.
+    """What is asked of the run: on the command line, else in the target file.
 
     Raises:
         ObjectiveError: one of them is none.
+        ManifestError: there is a mistake in the target file.
     """
+    if given.target and not given.slo:
+        return list(load(Path(given.target)).objectives.values())
     return [Objective.parse(text) for text in given.slo]

@@ -9,7 +9,7 @@ import numpy as np
 
 from servespec.target import schedules
 
-from .trace import read_trace
+from .traces import read_trace
 
 __all__ = ["ARRIVALS", "Plan", "PlanError", "arrivals_of"]
 

@@ -1,17 +1,19 @@
 """From questions to bytes on a plane, and to those who send them."""
 
-import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from servespec.target.binding import FixtureBinding
+from servespec.target.connection import Tls
 from servespec.wire import grpc as grpc_codec
 from servespec.wire import rest as rest_codec
 
+from .access import Access
 from .generator import Sender
 from .plan import PlanError
-from .rest import RestMessage, RestSender
+from .rest_plane import RestMessage, RestSender
 from .workloads import Question
 
 __all__ = ["PLANES", "Endpoint", "senders"]
@@ -29,12 +31,12 @@ class Endpoint:
     Attributes:
         plane: one of `PLANES`.
         address: a URL such as `http://127.0.0.1:8000`, for gRPC also `host:port`.
-        headers: that go with every request.
+        access: what else it takes to get there.
     """
 
     plane: str
     address: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    access: Access = field(default_factory=Access)
 
     @property
     def host_and_port(self) -> tuple[str, int]:
@@ -54,8 +56,15 @@ class Endpoint:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether TLS is spoken there."""
-        return self.address.startswith("https:")
+        """Whether TLS is spoken there; an address without a scheme leaves it to the target file."""
+        if "://" in self.address:
+            return self.address.startswith("https:")
+        return self.access.tls is not None
+
+    @property
+    def tls(self) -> Tls | None:
+        """By what it is encrypted; None: it is not."""
+        return (self.access.tls or Tls()) if self.is_encrypted else None
 
 
 def senders(
@@ -78,25 +87,25 @@ def senders(
         return _over_grpc(endpoint, questions, choice, timeout, opened)
     messages = [_encoded(endpoint, question) for question in questions]
     address = endpoint.host_and_port
-    tls = ssl.create_default_context() if endpoint.is_encrypted else None
+    tls = endpoint.tls.context() if endpoint.tls else None
     return lambda: RestSender(address, tls, lambda number: messages[choice[number]], timeout)
 
 
 def _encoded(endpoint: Endpoint, question: Question) -> RestMessage:
-    request = question.request
+    request = endpoint.access.named(question.request)
     body, length = rest_codec.encode_request(request, binary=endpoint.plane == "binary")
     host, port = endpoint.host_and_port
-    version = f"/versions/{request.model_version}" if request.model_version else ""
+    path = FixtureBinding(request.model_name, request.model_version).path()
     prefix = urlsplit(endpoint.address).path.rstrip("/") if "://" in endpoint.address else ""
     fields = {
         "Host": f"{host}:{port}",
         "Content-Type": _JSON if length is None else _OCTETS,
         "Content-Length": len(body),
         **({} if length is None else {"Inference-Header-Content-Length": length}),
-        **endpoint.headers,
+        **endpoint.access.headers,
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    line = f"POST {prefix}/v2/models/{request.model_name}{version}/infer HTTP/1.1"
+    line = f"POST {prefix}{path}/infer HTTP/1.1"
     return RestMessage(line.encode(), head.encode() + b"\r\n" + body, question.poisoned)
 
 
@@ -109,23 +118,22 @@ def _over_grpc(
 ) -> Callable[[], Sender]:
     import grpc.experimental.gevent
 
-    from .grpc import GrpcMessage, GrpcSender, infer_call
+    from .grpc_plane import GrpcMessage, GrpcSender, infer_call, opened_channel
 
     grpc.experimental.gevent.init_gevent()
     host, port = endpoint.host_and_port
-    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
-    options += [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     calls = []
     for _ in range(_CHANNELS):
-        channel = grpc.insecure_channel(f"{host}:{port}", options)
+        channel = opened_channel(f"{host}:{port}", endpoint.tls)
         opened.callback(channel.close)
         calls.append(infer_call(channel))
-    encoded = (grpc_codec.encode_request(question.request, raw=True) for question in questions)
+    named = (endpoint.access.named(question.request) for question in questions)
+    encoded = (grpc_codec.encode_request(request, raw=True) for request in named)
     messages = [
         GrpcMessage(message.SerializeToString(), question.poisoned)
         for message, question in zip(encoded, questions, strict=True)
     ]
-    metadata = tuple((name.lower(), value) for name, value in endpoint.headers.items())
+    metadata = tuple((name.lower(), value) for name, value in endpoint.access.headers.items())
 
     def sender() -> Sender:
         calls.append(calls.pop(0))

@@ -1,23 +1,28 @@
 """Open loop in Locust: one user a process sends that process's share of the schedule."""
 
 import math
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import gevent
 from locust import LoadTestShape, User, events, task
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
-from servespec.target.objective import Objective
+from servespec.target.manifest import ManifestError
+from servespec.target.objective import Objective, ObjectiveError
+from servespec.verdicts.verdict import Verdict
 
+from .access import Access
 from .master import Master
 from .options import add_options, objectives_of, plan_of
 from .plan import PlanError
-from .planes import Endpoint
 from .records import Fate, Records
 from .report import LoadReport, report_of
 from .tables import refine_tables
@@ -60,7 +65,7 @@ class LoadTest:
         self._runner = runner
         self.objectives: Sequence[Objective] = ()
         self.report: LoadReport | None = None
-        self.worker = Worker(self._tell, self._fire)
+        self.worker = Worker(self._tell, self._fire, self._access)
         self.master: Master | None = None
 
     def listen(self) -> None:
@@ -82,7 +87,7 @@ class LoadTest:
         self.objectives, self.report = objectives_of(self._given), None
         if not host:
             raise PlanError("host: expected the address of a server, found nothing")
-        self.master = Master(plan, Endpoint(plan.plane, host), RunnerChannel(self._runner))
+        self.master = Master(plan, host, RunnerChannel(self._runner))
         self.master.begin()
 
     def is_over(self) -> bool:
@@ -94,13 +99,29 @@ class LoadTest:
             sys.stderr.write(f"\r{progress(master)}\033[K")
             sys.stderr.flush()
             return False
+        self._end(master)
+        return True
+
+    def cut_off(self) -> None:
+        """Judge a run that was ended early, by whatever the workers have told."""
+        if self.master is not None and self.report is None:
+            self._end(self.master)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a run has begun that was not judged."""
+        return self.master is not None and self.report is None
+
+    def _end(self, master: Master) -> None:
         host = self._environment.host or ""
         self.report = report_of(master.run(), host, self.objectives)
         sys.stderr.write(f"\r\033[K{rendered(self.report)}")
         self._environment.process_exit_code = exit_code(self.report.verdict)
-        if self._given.load_report is not None:
-            self.report.write(self._given.load_report)
-        return True
+        if self._given.load_report:
+            self.report.write(Path(self._given.load_report))
+
+    def _access(self) -> Access:
+        return Access.of(Path(self._given.target) if self._given.target else None)
 
     def _on(self, kind: str, hear: Any) -> None:
         self._runner.register_message(_PREFIX + kind, lambda msg, **_: hear(msg.data))
@@ -166,7 +187,12 @@ class ScheduleShape(LoadTestShape):
         assert runner is not None
         test = _TESTS[runner.environment]
         if test.master is None or runner.shape_last_tick is None:
-            test.begin()
+            try:
+                test.begin()
+            except (PlanError, ObjectiveError, ManifestError) as error:
+                sys.stderr.write(f"servespec: {error}\n")
+                runner.environment.process_exit_code = 2
+                return None
         if test.is_over():
             return None
         count = len(RunnerChannel(runner).workers())
@@ -184,3 +210,27 @@ def _init(environment: Environment, runner: Runner | None, **_: Any) -> None:
     assert runner is not None
     test = _TESTS[environment] = LoadTest(environment, runner)
     test.listen()
+    given = environment.parsed_options
+    if given is not None and given.headless and not isinstance(runner, WorkerRunner):
+        # As long as a shape runs, Locust heeds Ctrl-C only, and dies of SIGTERM beside its workers.
+        gevent.signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+
+
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
+def _test_stop(environment: Environment, **_: Any) -> None:
+    """A run that somebody stopped is judged as well, once its workers have told of it."""
+    if environment in _TESTS:
+        _TESTS[environment].is_over()
+
+
+@events.quit.add_listener  # type: ignore[untyped-decorator]
+def _quit(**_: Any) -> None:
+    for test in _TESTS.values():
+        test.cut_off()
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
+def _quitting(environment: Environment, **_: Any) -> None:
+    """What ends before it is judged says nothing: the exit code is fixed from here on."""
+    if environment in _TESTS and _TESTS[environment].is_under_way:
+        environment.process_exit_code = exit_code(Verdict.INVALID)

@@ -11,6 +11,7 @@ import gevent
 import numpy as np
 from gevent.event import Event
 
+from .access import Access
 from .calibration import Calibration, calibrate
 from .generator import Generator
 from .pacer import CLOCK
@@ -35,13 +36,13 @@ class Assignment:
 
     Attributes:
         plan: the whole.
-        endpoint: where it goes.
+        address: where it goes.
         index: of the worker, from 0.
         workers: how many there are.
     """
 
     plan: Plan
-    endpoint: Endpoint
+    address: str
     index: int
     workers: int
 
@@ -52,8 +53,7 @@ class Assignment:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Assignment":
         """What was sent so."""
-        plan, endpoint = Plan(**values["plan"]), Endpoint(**values["endpoint"])
-        return cls(plan, endpoint, values["index"], values["workers"])
+        return cls(**{**values, "plan": Plan(**values["plan"])})
 
 
 class Worker:
@@ -62,10 +62,12 @@ class Worker:
     Args:
         tell: sends a message to the master.
         settled: hears of each request that has its fate.
+        access: reads how this process may reach the target.
     """
 
-    def __init__(self, tell: Tell, settled: Settled) -> None:
+    def __init__(self, tell: Tell, settled: Settled, access: Callable[[], Access]) -> None:
         self._tell = tell
+        self._access = access
         self._settled = settled
         self._assigned = Event()
         self._go = Event()
@@ -88,7 +90,8 @@ class Worker:
         assignment = self._assignment
         assert assignment is not None
         with ExitStack() as opened:
-            share = _Share(assignment, opened, self._tell, self._settled)
+            endpoint = Endpoint(assignment.plan.plane, assignment.address, self._access())
+            share = _Share(assignment, endpoint, opened, self._tell, self._settled)
             calibration = share.calibrated().to_dict()
             self._tell("ready", {"index": assignment.index, "calibration": calibration})
             self._go.wait()
@@ -99,16 +102,21 @@ class _Share:
     """A worker's requests on their way."""
 
     def __init__(
-        self, assignment: Assignment, opened: ExitStack, tell: Tell, settled: Settled
+        self,
+        assignment: Assignment,
+        endpoint: Endpoint,
+        opened: ExitStack,
+        tell: Tell,
+        settled: Settled,
     ) -> None:
         plan = assignment.plan
         offsets = plan.offsets()
         workload = workload_of(plan.workload, plan.seed)
         choice = workload.choice(len(offsets), plan.seed).tolist()
         numbers = shares(offsets, assignment.index, assignment.workers)
-        sender = senders(assignment.endpoint, workload.questions, choice, plan.timeout, opened)
+        sender = senders(endpoint, workload.questions, choice, plan.timeout, opened)
         self._index = assignment.index
-        self._endpoint = assignment.endpoint
+        self._endpoint = endpoint
         self._plan = plan
         self._tell = tell
         self._fresh: list[int] = []

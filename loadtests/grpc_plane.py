@@ -6,15 +6,24 @@ from dataclasses import dataclass
 
 import grpc
 
+from servespec.target.connection import Tls
+
 from .generator import Answer
 from .pacer import CLOCK
 from .records import Fate
 
-__all__ = ["GrpcMessage", "GrpcSender", "infer_call"]
+__all__ = ["GrpcMessage", "GrpcSender", "infer_call", "opened_channel"]
 
 _INFER = "/inference.GRPCInferenceService/ModelInfer"
 _BUSY = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
 _SILENT = frozenset({grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
+
+_OPTIONS = [
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),  # what a library repeats is not what was asked
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]
 
 Call = Callable[..., bytes]
 
@@ -38,6 +47,15 @@ class GrpcMessage:
         if self.poisoned != (code is grpc.StatusCode.OK):
             return Fate.ANSWERED
         return Fate.REFUSED if code in _BUSY else Fate.FAILED
+
+
+def opened_channel(address: str, tls: Tls | None) -> grpc.Channel:
+    """A connection of its own, encrypted where `tls` says by what."""
+    if tls is None:
+        return grpc.insecure_channel(address, _OPTIONS)
+    files = (tls.ca_file, tls.key, tls.certificate)
+    read = (file.read_bytes() if file else None for file in files)
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(*read), _OPTIONS)
 
 
 def infer_call(channel: grpc.Channel) -> Call:
