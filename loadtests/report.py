@@ -14,7 +14,7 @@ from .gates import Run, spoilt
 from .judge import Judgement, judge
 from .summary import Summary, summarize
 
-__all__ = ["LoadReport", "report_of"]
+__all__ = ["LoadReport", "finite", "report_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class LoadReport:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; null stands for what is infinite or was not measured."""
-        values: dict[str, Any] = _finite({**asdict(self), "verdict": self.verdict})
+        values: dict[str, Any] = finite({**asdict(self), "verdict": self.verdict})
         return values
 
     def write(self, path: Path) -> None:
@@ -70,12 +70,12 @@ def report_of(run: Run, address: str, objectives: Sequence[Objective]) -> LoadRe
     )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same with null for numbers that JSON does not have."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
