@@ -1,0 +1,108 @@
+"""How a run went: what was offered, done and under way, and how late, second by second."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from .charts import (
+    LEFT,
+    RIGHT,
+    Box,
+    Scale,
+    Series,
+    axes,
+    element,
+    fitted,
+    legend,
+    line,
+    seconds_text,
+    svg,
+    text,
+)  # fmt: skip
+
+__all__ = ["budget_bar", "timeline"]
+
+_HEIGHT = 150
+_GAP = 54
+_TIMES = {
+    "median": ("p50", "third"),
+    "tail": ("p99", "second"),
+    "lag": ("the generator's lag, p99", "lag"),
+}
+
+
+def timeline(report: Mapping[str, Any]) -> Markup:
+    """Three plots with one time axis: requests a second, under way, times."""
+    moments = report["summary"]["moments"]
+    if not moments:
+        return Markup()
+    across = Scale(0, len(moments), LEFT, RIGHT)
+    flows = [
+        Series("offered", "offered", _steps(moments, "offered")),
+        Series("sent", "first", _steps(moments, "dispatched")),
+        Series("answered rightly", "third", _steps(moments, "answered")),
+    ]
+    under_way = [Series("under way", "second", _steps(moments, "under_way"))]
+    times = [Series(name, style, _steps(moments, key)) for key, (name, style) in _TIMES.items()]
+    parts = [
+        *_plot(_counted(flows, across, 0, "requests a second"), flows),
+        *_plot(_counted(under_way, across, 1, "requests under way, on average"), under_way),
+        *_plot(_timed(times, across), times, seconds_text, "second of the schedule"),
+    ]
+    return svg("timeline", 3 * (_HEIGHT + _GAP) + 20, parts)
+
+
+def _steps(moments: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float | None]]:
+    return [(second + side, each[key]) for second, each in enumerate(moments) for side in (0, 1)]
+
+
+def _ends(number: int) -> tuple[float, float]:
+    top = number * (_HEIGHT + _GAP) + 40
+    return top + _HEIGHT - 20.0, float(top)
+
+
+def _counted(series: Sequence[Series], across: Scale, number: int, label: str) -> Box:
+    most = max(value or 0 for each in series for _, value in each.points)
+    return Box(across, Scale(0, 1.05 * most or 1, *_ends(number)), label)
+
+
+def _timed(series: Sequence[Series], across: Scale) -> Box:
+    values = [value for each in series for _, value in each.points]
+    return Box(across, fitted(values, *_ends(2)), "times of the requests due in it")
+
+
+def _plot(
+    box: Box,
+    series: Sequence[Series],
+    form: Any = lambda value: f"{value:,g}",
+    name: str = "",
+) -> list[Markup]:
+    ticks = {value: f"{value:g}" for value in box.across.ticks()}
+    lines = [line(each, box) for each in series]
+    return [*axes(box, ticks, form, name), *lines, *legend(series, box.up.end - 8)]
+
+
+def budget_bar(parts: Sequence[tuple[str, float]]) -> Markup:
+    """Where the time of a request goes, part after part.
+
+    Args:
+        parts: names and seconds.
+    """
+    whole = sum(seconds for _, seconds in parts)
+    if not whole:
+        return Markup()
+    across, begun, drawn = Scale(0, whole, LEFT, RIGHT), 0.0, []
+    for number, (name, seconds) in enumerate(parts):
+        x, width = across(begun), across(begun + seconds) - across(begun)
+        told = f"{name} {seconds_text(seconds)}, {seconds / whole:.0%}"
+        drawn.append(element(
+            "rect", element("title", told), x=x, y=10, width=width, height=40,
+            style_=f"slot slot-{number % 6}",
+        ))  # fmt: skip
+        row, column = divmod(number, 3)
+        drawn.append(element("rect", x=LEFT + 290 * column, y=66 + 22 * row, width=12, height=12,
+                             style_=f"slot slot-{number % 6}"))  # fmt: skip
+        drawn.append(text(LEFT + 290 * column + 18, 76 + 22 * row, told, "start"))
+        begun += seconds
+    return svg("budget", 80 + 22 * (len(parts) + 2) // 3, drawn)
