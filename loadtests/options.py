@@ -29,8 +29,8 @@ def add_options(parser: Any) -> None:
     add("--workload", default=_DEFAULT.workload, choices=list(WORKLOADS),
         help="what is asked")  # fmt: skip
     add("--plane", default=_DEFAULT.plane, choices=PLANES, help="what is spoken")
-    add("--slo", action="append", default=[], metavar="OBJECTIVE",
-        help="such as 'p99 < 100ms'; may be given again")  # fmt: skip
+    add("--slo", action="append", default=None, metavar="OBJECTIVE",
+        help="such as 'p99 < 100ms'; more after a comma, or given again")  # fmt: skip
     add("--target", default=None, metavar="FILE",
         include_in_web_ui=False,
         help="target file: headers, TLS, names of fixtures, objectives")  # fmt: skip
@@ -65,6 +65,13 @@ def objectives_of(given: argparse.Namespace) -> Sequence[Objective]:
         ObjectiveError: one of them is none.
         ManifestError: there is a mistake in the target file.
     """
-    if given.target and not given.slo:
+    asked = _asked(given.slo)
+    if given.target and not asked:
         return list(load(Path(given.target)).objectives.values())
-    return [Objective.parse(text) for text in given.slo]
+    return [Objective.parse(text) for text in asked]
+
+
+def _asked(given: Sequence[str] | str | None) -> Sequence[str]:
+    """The objectives one by one: the form of Locust's page gives text, or a list of one blank."""
+    texts = [given] if isinstance(given, str) else given or []
+    return [part for text in texts for part in text.split(",") if part.strip()]

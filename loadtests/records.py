@@ -69,6 +69,11 @@ class Records:
     def __len__(self) -> int:
         return len(self.intended)
 
+    def first_rows(self, count: int) -> Self:
+        """A copy of those that are due first."""
+        names = ("intended", *_TIMES, *_CODES)
+        return type(self)({name: getattr(self, name)[:count].copy() for name in names})
+
     def pack(self, rows: np.ndarray) -> dict[str, bytes]:
         """The columns of some rows, to be sent to another process."""
         return {name: getattr(self, name)[rows].tobytes() for name in (*_TIMES, *_CODES)}

@@ -14,6 +14,7 @@ from locust import LoadTestShape, User, events, task
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.web import WebUI
 
 from servespec.target.manifest import ManifestError
 from servespec.target.objective import Objective, ObjectiveError
@@ -27,6 +28,7 @@ from .records import Fate, Records
 from .report import LoadReport, report_of
 from .tables import refine_tables
 from .terminal import exit_code, progress, rendered
+from .webui.tab import add_tab
 from .worker import Assignment, Worker
 from .workloads import Question
 
@@ -65,6 +67,7 @@ class LoadTest:
         self._runner = runner
         self.objectives: Sequence[Objective] = ()
         self.report: LoadReport | None = None
+        self.mistake = ""
         self.worker = Worker(self._tell, self._fire, self._access)
         self.master: Master | None = None
 
@@ -83,7 +86,7 @@ class LoadTest:
         Raises:
             PlanError: it cannot be.
         """
-        plan, host = plan_of(self._given), self._environment.host
+        plan, host, self.mistake = plan_of(self._given), self.address, ""
         self.objectives, self.report = objectives_of(self._given), None
         if not host:
             raise PlanError("host: expected the address of a server, found nothing")
@@ -108,13 +111,17 @@ class LoadTest:
             self._end(self.master)
 
     @property
+    def address(self) -> str:
+        """Where the load goes."""
+        return self._environment.host or ""
+
+    @property
     def is_under_way(self) -> bool:
         """Whether a run has begun that was not judged."""
         return self.master is not None and self.report is None
 
     def _end(self, master: Master) -> None:
-        host = self._environment.host or ""
-        self.report = report_of(master.run(), host, self.objectives)
+        self.report = report_of(master.run(), self.address, self.objectives)
         sys.stderr.write(f"\r\033[K{rendered(self.report)}")
         self._environment.process_exit_code = exit_code(self.report.verdict)
         if self._given.load_report:
@@ -190,6 +197,7 @@ class ScheduleShape(LoadTestShape):
             try:
                 test.begin()
             except (PlanError, ObjectiveError, ManifestError) as error:
+                test.mistake = str(error)
                 sys.stderr.write(f"servespec: {error}\n")
                 runner.environment.process_exit_code = 2
                 return None
@@ -205,12 +213,14 @@ def _add_options(parser: Any) -> None:
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
-def _init(environment: Environment, runner: Runner | None, **_: Any) -> None:
+def _init(environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any) -> None:
     refine_tables()
     assert runner is not None
     test = _TESTS[environment] = LoadTest(environment, runner)
     test.listen()
     given = environment.parsed_options
+    if given is not None and web_ui is not None:
+        add_tab(web_ui, test, given.web_base_path)
     if given is not None and given.headless and not isinstance(runner, WorkerRunner):
         # As long as a shape runs, Locust heeds Ctrl-C only, and dies of SIGTERM beside its workers.
         gevent.signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
