@@ -20,7 +20,7 @@ from servespec.target.environment import interpreter
 from servespec.target.environment import version as version_of
 from servespec.target.instance import Instances
 from servespec.target.leftovers import current_run
-from servespec.target.manifest import Manifest, ManifestError, load
+from servespec.target.manifest import Addresses, Manifest, ManifestError, load
 from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
 from servespec.target.process import StartError, TargetProcess
 from servespec.target.readiness import connect
@@ -32,7 +32,17 @@ from servespec.verdicts.report import Report, SuiteInfo, TargetInfo
 from servespec.verdicts.requirement import Check
 from servespec.verdicts.result import CheckResult
 
-__all__ = ["MISTAKES", "NotRun", "Options", "Session", "UsageError"]
+__all__ = [
+    "MISTAKES",
+    "NotRun",
+    "Options",
+    "Session",
+    "UsageError",
+    "must_listen",
+    "running",
+    "source_of",
+    "writable",
+]
 
 EXTENSIONS = {"binary": "binary_tensor_data"}
 """The name under which a server lists the extension that a profile judges."""
@@ -75,8 +85,8 @@ class Options:
         unknown = sorted(set(named) - set(PROFILES))
         if unknown:
             raise UsageError(f"--profile {unknown[0]}: expected one of {', '.join(PROFILES)}")
-        source = _source(given)
-        manifest = _running(source, given) if given.target else source
+        source = source_of(given)
+        manifest = running(source, given) if given.target else source
         beside = manifest.folder / "baseline.toml"
         known = Path(given.baseline) if given.baseline else beside
         return cls(
@@ -85,14 +95,14 @@ class Options:
             manifest=manifest,
             profiles=tuple(named),
             intrusive=given.intrusive,
-            report_dir=_writable(Path(given.report_dir).absolute(), manifest.target.name),
+            report_dir=writable(Path(given.report_dir).absolute(), manifest.target.name),
             baseline=Baseline.load(known) if given.baseline or known.exists() else Baseline(),
             defects_switch=given.defects_switch,
             by_default=getattr(given, "target_by_default", False),
         )
 
 
-def _writable(report_dir: Path, target: str) -> Path:
+def writable(report_dir: Path, target: str) -> Path:
     """The folder of the reports, where the target's own can be made: known before any check."""
     try:
         (report_dir / target).mkdir(parents=True, exist_ok=True)
@@ -115,14 +125,14 @@ def _command(given: argparse.Namespace) -> str:
     return shlex.join(words + (["--intrusive"] if given.intrusive else []))
 
 
-def _source(given: argparse.Namespace) -> Manifest:
+def source_of(given: argparse.Namespace) -> Manifest:
     """The target file, or the URL that stands for one."""
     if not given.target:
         return Manifest.for_url(given.target_url, given.target_grpc)
     return load(Path(given.target))
 
 
-def _running(source: Manifest, given: argparse.Namespace) -> Manifest:
+def running(source: Manifest, given: argparse.Namespace) -> Manifest:
     """The target file; a URL beside it means that its server is running already."""
     if not (given.target_url or given.target_grpc):
         return source
@@ -164,8 +174,8 @@ class Session:
         if manifest.start is not None:
             self.process = self._started(manifest)
         else:
-            _must_listen(manifest)
-        addresses = self.process.addresses if self.process else manifest.addresses
+            must_listen(manifest)
+        addresses = self.addresses
         target = Target(
             addresses.rest,
             addresses.grpc,
@@ -185,6 +195,11 @@ class Session:
         )
         self._open.callback(target.close)
         return target
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the target is reached; those of one not yet started may hold placeholders."""
+        return self.process.addresses if self.process else self.options.manifest.addresses
 
     @cached_property
     def instances(self) -> Instances | None:
@@ -312,7 +327,7 @@ class Session:
     def report(self, checks: Sequence[CheckResult]) -> Report:
         """What the run found."""
         manifest = self.options.manifest
-        addresses = self.process.addresses if self.process else manifest.addresses
+        addresses = self.addresses
         urls = {"rest": addresses.rest, "grpc": addresses.grpc}
         return Report(
             suite=SuiteInfo(
@@ -343,7 +358,12 @@ class Session:
         )
 
 
-def _must_listen(manifest: Manifest) -> None:
+def must_listen(manifest: Manifest) -> None:
+    """Connect to each address of a server that is running, with TLS where it is spoken.
+
+    Raises:
+        StartError: nothing listens there, or nobody to be trusted.
+    """
     for address in _addresses(manifest):
         try:
             connect(address, manifest.tls() if address.startswith("https:") else None)
