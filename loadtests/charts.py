@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 __all__ = [
     "LEFT", "RIGHT", "WIDTH", "Box", "Scale", "Series", "axes", "element", "fitted", "legend",
-    "line", "seconds_text", "svg", "text",
+    "line", "svg", "text", "whole",
 ]  # fmt: skip
 
 WIDTH = 960
@@ -101,13 +101,6 @@ def _rounded(value: float, *, down: bool) -> float:
     return min(end for end in ends if end >= value * 0.999)
 
 
-def seconds_text(seconds: float | None) -> str:
-    """A time to three digits; None is without end."""
-    if seconds is None:
-        return "unbounded"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.4g} s"
-
-
 def element(name: str, content: str = "", **attributes: object) -> Markup:
     """An element; `style_` is its class, an underscore in a name a hyphen."""
     written = "".join(
@@ -158,6 +151,11 @@ def axes(
     return parts
 
 
+def whole(across: Scale) -> dict[float, str]:
+    """Ticks at whole numbers, with what is written below each."""
+    return {value: f"{value:.0f}" for value in across.ticks() if value == round(value)}
+
+
 def line(series: Series, box: Box) -> Markup:
     """The line, broken where there is no value."""
     words, pen = [], "M"
@@ -175,7 +173,7 @@ def legend(entries: Sequence[Series], y: float) -> list[Markup]:
     parts, x = [], float(RIGHT)
     for series in reversed(entries):
         parts.append(text(x, y, series.name, "end"))
-        x -= 6 * len(series.name) + 8
+        x -= 6.3 * len(series.name) + 12
         sample = f"M{x - 22:.1f} {y - 4:.1f}h20"
         parts.append(element("path", d=sample, style_=f"line {series.style}"))
         x -= 40

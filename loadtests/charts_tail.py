@@ -20,10 +20,11 @@ from .charts import (
     fitted,
     legend,
     line,
-    seconds_text,
     svg,
     text,
-)  # fmt: skip
+    whole,
+)
+from .wording import seconds_text  # fmt: skip
 
 __all__ = ["heat_map", "percentile_curve"]
 
@@ -150,11 +151,10 @@ def heat_map(report: Mapping[str, Any]) -> Markup:
     heat = Heat(_merged(summary["heat"], width), summary["heat_bounds"], failed, width)
     across = Scale(0, len(heat.counts) * width, LEFT, RIGHT)
     low, high = heat.bounds[heat.rows[0]], heat.bounds[heat.rows[-1] + 1]
-    box = Box(across, Scale(low, high, 350, 66, logarithmic=True), "response time")
-    ticks = {value: f"{value:g}" for value in across.ticks()}
+    box = Box(across, Scale(low, high, 350, 88, logarithmic=True), "response time")
     name = "second of the schedule in which the request was due"
     return svg("heat map", 392, [
-        *axes(box, ticks, seconds_text, name),
+        *axes(box, whole(across), seconds_text, name),
         *_cells(heat, box), *_failures(heat, box), *_shade_legend(heat.most),
     ])  # fmt: skip
 
@@ -200,7 +200,7 @@ def _opacity(shade: int) -> float:
 
 def _failures(heat: Heat, box: Box) -> list[Markup]:
     """A row of its own above the plot: what was not answered has no time."""
-    most, top, cells = max(heat.failed), box.up.end - 24, []
+    most, top, cells = max(heat.failed), box.up.end - 40, []
     for number, count in enumerate(heat.failed):
         left, right = _sides(number, heat, box)
         if count:
@@ -208,8 +208,8 @@ def _failures(heat: Heat, box: Box) -> list[Markup]:
             told = element("title", f"{count:,} not answered")
             cells.append(element("rect", told, x=left, y=top, width=right - left, height=14,
                                  style_="failures", fill_opacity=opacity))  # fmt: skip
-    words = f"not answered: up to {most:,}" if most else ""
-    return [*cells, text(RIGHT, top - 5, words, "end")]
+    words = f"not answered: up to {most:,} in a column" if most else ""
+    return [*cells, text(RIGHT, top - 6, words, "end")]
 
 
 def _shade_legend(most: int) -> list[Markup]:

@@ -16,10 +16,11 @@ from .charts import (
     fitted,
     legend,
     line,
-    seconds_text,
     svg,
     text,
-)  # fmt: skip
+    whole,
+)
+from .wording import seconds_text  # fmt: skip
 
 __all__ = ["budget_bar", "timeline"]
 
@@ -78,9 +79,8 @@ def _plot(
     form: Any = lambda value: f"{value:,g}",
     name: str = "",
 ) -> list[Markup]:
-    ticks = {value: f"{value:g}" for value in box.across.ticks()}
     lines = [line(each, box) for each in series]
-    return [*axes(box, ticks, form, name), *lines, *legend(series, box.up.end - 8)]
+    return [*axes(box, whole(box.across), form, name), *lines, *legend(series, box.up.end - 8)]
 
 
 def budget_bar(parts: Sequence[tuple[str, float]]) -> Markup:

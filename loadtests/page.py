@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from servespec.verdicts.verdict import Verdict
 
-from .charts import seconds_text
 from .charts_tail import heat_map, percentile_curve
 from .charts_time import timeline
 from .webui.live import Now
+from .wording import seconds_text
 
 __all__ = ["live_body", "live_page", "page"]
 

@@ -97,6 +97,10 @@ class Records:
         lag = self.dispatched - self.intended
         return np.asarray(lag[~np.isnan(lag)])
 
+    def settled(self) -> np.ndarray:
+        """Which of them were asked, and have their fate."""
+        return np.isin(self.fate, (Fate.PENDING, Fate.UNASKED), invert=True)
+
     def counts(self) -> Mapping[Fate, int]:
         """How many had each fate."""
         return {fate: int(np.count_nonzero(self.fate == fate)) for fate in Fate}

@@ -98,7 +98,7 @@ def summarize(records: Records, seconds: float) -> Summary:
         seconds: that the schedule takes.
     """
     counts = records.counts()
-    settled = np.isin(records.fate, (Fate.PENDING, Fate.UNASKED), invert=True)
+    settled = records.settled()
     taken, lag = records.response_seconds()[settled], records.lag_seconds()
     bounds = np.geomspace(_SMALLEST, _LARGEST, HEAT_ROWS + 1)
     return Summary(
@@ -134,23 +134,37 @@ def _curve(taken: np.ndarray) -> tuple[tuple[float, float], ...]:
 
 
 def _moments(records: Records, settled: np.ndarray, count: int) -> tuple[Moment, ...]:
-    second = np.minimum(records.intended.astype(int), count - 1)
-    return tuple(
-        _moment(records, moment, second == moment, (second == moment) & settled)
-        for moment in range(count)
-    )
+    """Second by second; records are in the order of the schedule, so each has a slice of them."""
+    seconds = np.arange(count + 1)
+    ends = np.searchsorted(records.intended, seconds)
+    ends[-1] = len(records)
+    sent, _ = np.histogram(records.dispatched[~np.isnan(records.dispatched)], seconds)
+    under_way = np.diff(_passed(records.dispatched, seconds) - _passed(records.done, seconds))
+    taken, late = records.response_seconds(), records.dispatched - records.intended
+    moments = []
+    for second, due in enumerate(map(slice, ends[:-1], ends[1:])):
+        numbers = (due.stop - due.start, sent[second], under_way[second])
+        known = settled[due]
+        moments.append(_moment(taken[due][known], late[due][known], *numbers))
+    return tuple(moments)
 
 
-def _moment(records: Records, moment: int, offered: np.ndarray, settled: np.ndarray) -> Moment:
-    begun, ended = records.dispatched, records.done
-    taken = records.response_seconds()[settled]
-    late = (begun - records.intended)[settled]
-    present = np.fmin(ended, moment + 1) - np.maximum(begun, moment)  # NaN: not begun
+def _passed(begun: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """The seconds since all of `begun` together, at each moment; NaN has not begun."""
+    ascending = np.sort(begun[~np.isnan(begun)])
+    sums = np.concatenate(([0.0], ascending.cumsum()))
+    count = np.searchsorted(ascending, moments)
+    return np.asarray(count * moments - sums[count])
+
+
+def _moment(
+    taken: np.ndarray, late: np.ndarray, offered: int, dispatched: int, under_way: float
+) -> Moment:
     return Moment(
-        offered=int(np.count_nonzero(offered)),
-        dispatched=int(np.count_nonzero((begun >= moment) & (begun < moment + 1))),
+        offered=int(offered),
+        dispatched=int(dispatched),
         answered=int(np.count_nonzero(np.isfinite(taken))),
-        under_way=float(present[present > 0].sum()),
+        under_way=max(0.0, float(under_way)),
         median=_percentile(taken, 50),
         tail=_percentile(taken, 99),
         lag=_percentile(late[~np.isnan(late)], 99),

@@ -10,6 +10,7 @@ from .master import Master
 from .records import Fate
 from .report import LoadReport
 from .summary import Summary
+from .wording import seconds_text
 
 __all__ = ["progress", "rendered"]
 
@@ -27,10 +28,12 @@ def progress(master: Master) -> str:
     answered = int(np.count_nonzero(records.fate == Fate.ANSWERED))
     others = int(np.count_nonzero(settled)) - answered
     taken = records.response_seconds()[settled]
-    tail = f"p99 {_time(float(np.quantile(taken, 0.99, method='higher')))}" if len(taken) else ""
+    tail = float(np.quantile(taken, 0.99, method="higher")) if len(taken) else np.inf
+    under_way = sum(master.under_way.values())
     return (
         f"[{bar}] {min(master.elapsed, plan.seconds):.0f} of {plan.seconds:g} s, "
-        f"{answered:,} answered, {others:,} not, {sum(master.under_way.values())} under way, {tail}"
+        f"{answered:,} answered, {others:,} not, {under_way} under way, "
+        f"p99 {seconds_text(tail)}"
     )
 
 
@@ -57,9 +60,9 @@ def rendered(report: LoadReport) -> str:
 def _table(summary: Summary) -> Sequence[str]:
     rows = [("", "all requests", "95 % within", "answered alone", "generator's lag")]
     for line, lag in zip(summary.lines, summary.lags, strict=False):
-        within = f"{_time(line.low)} .. {_time(line.high)}"
-        cells = (f"p{line.percent:g}", _time(line.seconds), within, _time(line.answered))
-        rows.append((*cells, _time(lag)))
+        within = f"{seconds_text(line.low)} .. {seconds_text(line.high)}"
+        seconds, answered, late = map(seconds_text, (line.seconds, line.answered, lag))
+        rows.append((f"p{line.percent:g}", seconds, within, answered, late))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return ["  ".join(map(str.rjust, row, widths)) for row in rows]
 
@@ -75,13 +78,7 @@ def _calibrated(report: LoadReport) -> Sequence[str]:
 
 
 def _times(seconds: Sequence[float]) -> str:
-    return ", ".join(map(_time, seconds))
-
-
-def _time(seconds: float) -> str:
-    if not np.isfinite(seconds):
-        return "unbounded"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+    return ", ".join(map(seconds_text, seconds))
 
 
 def exit_code(verdict: Verdict) -> int:
