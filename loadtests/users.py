@@ -3,6 +3,7 @@
 import math
 import signal
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,6 +22,7 @@ from servespec.target.objective import Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
 from .access import Access
+from .exports import Outcome, write_all
 from .master import Master
 from .options import add_options, objectives_of, plan_of
 from .plan import PlanError
@@ -125,7 +127,8 @@ class LoadTest:
         sys.stderr.write(f"\r\033[K{rendered(self.report)}")
         self._environment.process_exit_code = exit_code(self.report.verdict)
         if self._given.load_report:
-            self.report.write(Path(self._given.load_report))
+            outcome = Outcome(self.report, master.records, time.time() - master.elapsed)
+            write_all(outcome, Path(self._given.load_report))
 
     def _access(self) -> Access:
         return Access.of(Path(self._given.target) if self._given.target else None)
