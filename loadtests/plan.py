@@ -171,7 +171,8 @@ def _number(text: str, above: float | None = None) -> float:
     except ValueError:
         raise ValueError(f"expected a number, found {text!r}") from None
     if not 0 <= value < float("inf") or (above is not None and value <= above):
-        raise ValueError(f"expected a number from 0, found {text!r}")
+        limits = "from 0" if above is None else f"above {above:g}"
+        raise ValueError(f"expected a number {limits}, found {text!r}")
     return value
 
 
