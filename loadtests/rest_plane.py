@@ -1,6 +1,7 @@
 """The REST plane: bytes that were encoded beforehand, on a kept connection."""
 
 import math
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import gevent
 import gevent.socket
 import gevent.ssl
+from gevent.monkey import get_original
 from geventhttpclient.response import HTTPParseError, HTTPSocketResponse
 
 from .generator import Answer
@@ -19,6 +21,7 @@ __all__ = ["RestMessage", "RestSender"]
 
 _LONGEST_IDLE = 2.0  # seconds; servers close idle connections, few of them before 5 s
 _BLOCK = 1 << 16
+_POLL = get_original("select", "poll")  # gevent's own would let others run
 _BUSY = frozenset({429, 503})
 
 
@@ -101,7 +104,8 @@ class RestSender:
             self._socket = None
 
     def _connected(self) -> socket.socket:
-        if self._socket is not None and CLOCK() - self._used > _LONGEST_IDLE:
+        kept = self._socket
+        if kept is not None and (CLOCK() - self._used > _LONGEST_IDLE or _is_readable(kept)):
             self.close()
         if self._socket is None:
             opened = gevent.socket.create_connection(self._address)
@@ -110,3 +114,10 @@ class RestSender:
                 opened = self._tls.wrap_socket(opened, server_hostname=self._address[0])
             self._socket = opened
         return self._socket
+
+
+def _is_readable(idle: socket.socket) -> bool:
+    """Whether the server has closed it meanwhile, or sent what nobody asked for."""
+    poll = _POLL()
+    poll.register(idle.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
