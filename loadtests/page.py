@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def _rendered(template: str, report: Mapping[str, Any]) -> str:
     )  # fmt: skip
 
 
+@cache
 def _environment() -> Environment:
     templates = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(

@@ -1,6 +1,6 @@
 """A run that goes on, reported by as much of it as is wholly known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from ..records import Fate, Records
 from ..report import LoadReport
 from ..summary import summarize
 
-__all__ = ["Live", "Now", "Test", "so_far"]
+__all__ = ["Now", "Test", "now_of", "so_far"]
 
 
 class Progress(Protocol):
@@ -74,32 +74,20 @@ class Now:
     report: Mapping[str, Any] | None = None
 
 
-class Live:
-    """The state of a load test, for those who ask again and again.
-
-    Args:
-        test: the load test.
-        aside: runs a call where it does not keep the generator from its work.
-    """
-
-    def __init__(self, test: Test, aside: Callable[..., Any]) -> None:
-        self._test = test
-        self._aside = aside
-
-    def now(self) -> Now:
-        """The state now."""
-        test, master = self._test, self._test.master
-        if test.mistake:
-            return Now("mistaken", test.mistake)
-        if master is None:
-            return Now("none")
-        if test.report is not None:
-            return Now("over", elapsed=master.elapsed, report=test.report.to_json())
-        if master.elapsed < 0:
-            return Now("preparing")
-        report = self._aside(so_far, (master.run(), test.address, test.objectives))
-        under_way = sum(master.under_way.values())
-        return Now("running", "", master.elapsed, under_way, report and report.to_json())
+def now_of(test: Test) -> Now:
+    """The state of a load test."""
+    master = test.master
+    if test.mistake:
+        return Now("mistaken", test.mistake)
+    if master is None:
+        return Now("none")
+    if test.report is not None:
+        return Now("over", elapsed=master.elapsed, report=test.report.to_json())
+    if master.elapsed < 0:
+        return Now("preparing")
+    under_way = sum(master.under_way.values())
+    report = so_far(master.run(), test.address, test.objectives)
+    return Now("running", "", master.elapsed, under_way, report.to_json() if report else None)
 
 
 def so_far(run: Run, address: str, objectives: Sequence[Objective]) -> LoadReport | None:

@@ -1,7 +1,9 @@
 """The tab in Locust's page: registered with its Flask application, drawn by this server."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from locust.web import WebUI
 
 from ..pacer import CLOCK
 from ..page import live_body, live_page, page
-from .live import Live, Now, Test
+from .live import Now, Test, now_of
 
 __all__ = ["add_tab"]
 
@@ -23,21 +25,34 @@ _SCRIPT = Path(__file__).with_name("tab.js")
 
 
 class Tab:
-    """What the tab shows, at most once a second anew however many look at it."""
+    """What the tab shows, at most once a second anew however many look at it.
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    In a thread of its own: in one process with the generator, it would keep that from its work.
+    """
+
+    def __init__(self, test: Test) -> None:
+        self._test = test
         self._lock = RLock()
         self._at = -_FRESH_SECONDS
         self._now = Now("none")
+        self._body = ""
 
-    def now(self) -> Now:
-        """The state, not more than a second old."""
+    def look(self) -> tuple[Now, str]:
+        """The state, not more than a second old, and the same as a part of a page."""
         with self._lock:
             if CLOCK() - self._at >= _FRESH_SECONDS:
-                self._now = self._live.now()
+                self._now, self._body = aside(self._drawn)
                 self._at = CLOCK()
-            return self._now
+            return self._now, self._body
+
+    def _drawn(self) -> tuple[Now, str]:
+        now = now_of(self._test)
+        return now, live_body(now)
+
+
+def aside(work: Callable[[], Any]) -> Any:
+    """What it returns, computed in a thread of its own."""
+    return gevent.get_hub().threadpool.apply(work)
 
 
 def add_tab(web_ui: WebUI, test: Test, base: str) -> None:
@@ -49,8 +64,7 @@ def add_tab(web_ui: WebUI, test: Test, base: str) -> None:
         base: the path below which Locust's page lies, without a slash at its end.
     """
     assert web_ui.app is not None
-    pool = gevent.get_hub().threadpool
-    web_ui.app.register_blueprint(_addresses(web_ui, Tab(Live(test, pool.apply)), base))
+    web_ui.app.register_blueprint(_addresses(web_ui, Tab(test), base))
     tabs = web_ui.template_args.setdefault("extended_tabs", [])
     tabs.append({"title": TITLE, "key": KEY})
 
@@ -76,14 +90,18 @@ def _addresses(web_ui: WebUI, tab: Tab, base: str) -> Blueprint:
         return live_page(f"{KEY}/body")
 
     def body() -> str:
-        return live_body(tab.now())
+        _, drawn = tab.look()
+        return drawn
 
     def state() -> Response:
-        return Response(json.dumps(asdict(tab.now()), allow_nan=False), mimetype="application/json")
+        now, _ = tab.look()
+        return Response(json.dumps(asdict(now), allow_nan=False), mimetype="application/json")
 
     def report() -> tuple[str, int]:
-        found = tab.now().report
-        return (page(found), 200) if found else ("There is no report yet.", 404)
+        found = tab.look()[0].report
+        if found is None:
+            return "There is no report yet.", 404
+        return aside(partial(page, found)), 200
 
     at("", frame)
     at("/body", body)
