@@ -73,6 +73,7 @@ class Generator:
         self.records = Records.planned(intended)
         self.under_way = 0
         self.area = 0.0
+        self._present = 0
         self._changed = 0.0
 
     def run(self, begun: float, drain: float) -> None:
@@ -95,7 +96,7 @@ class Generator:
             self.records.fate[row] = Fate.SHED
             self._settled(row)
             return
-        self._change(1)
+        self.under_way += 1
         if self._idle:
             self._idle.pop().switch(row)
         else:
@@ -109,7 +110,10 @@ class Generator:
         try:
             while True:
                 self.records.dispatched[row] = CLOCK() - self._begun
-                self._settle(row, sender.send(self._numbers[row]))
+                self._count(1)
+                answer = sender.send(self._numbers[row])
+                self._count(-1)
+                self._settle(row, answer)
                 self._idle.append(gevent.getcurrent())
                 row = hub.switch()
         finally:
@@ -122,16 +126,16 @@ class Generator:
         records.done[row] = answer.done - self._begun
         records.status[row] = answer.status
         records.fate[row] = answer.fate
-        self._change(-1)
+        self.under_way -= 1
         if not self.under_way:
             self._quiet.set()
         self._settled(row)
 
-    def _change(self, by: int) -> None:
+    def _count(self, more: int) -> None:
         now = CLOCK()
-        self.area += self.under_way * (now - self._changed)
+        self.area += self._present * (now - self._changed)
         self._changed = now
-        self.under_way += by
+        self._present += more
 
     def _wait(self, seconds: float) -> None:
         end = CLOCK() + seconds
@@ -142,8 +146,12 @@ class Generator:
     def _end(self) -> None:
         """What is under way is lost, what was not begun is not asked any more."""
         gevent.killall(self._greenlets)
-        fate = self.records.fate
-        pending = fate == Fate.PENDING
-        begun = ~np.isnan(self.records.dispatched)
-        fate[pending & begun] = Fate.LOST
-        fate[pending & ~begun] = Fate.UNASKED
+        self._count(0)
+        records = self.records
+        pending = records.fate == Fate.PENDING
+        begun = ~np.isnan(records.dispatched)
+        records.fate[pending & ~begun] = Fate.UNASKED
+        records.fate[pending & begun] = Fate.LOST
+        records.done[pending & begun] = self._changed - self._begun
+        for row in np.flatnonzero(pending & begun):
+            self._settled(int(row))

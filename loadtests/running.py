@@ -25,7 +25,7 @@ from servespec.target.environment import InstallError
 from servespec.target.leftovers import current_run
 from servespec.target.manifest import Addresses, Manifest
 from servespec.target.objective import ObjectiveError
-from servespec.target.process import StartError, TargetProcess
+from servespec.target.process import StartError, TargetProcess, free_port
 from servespec.verdicts.verdict import Verdict
 
 from .options import add_options, objectives_of, plan_of
@@ -156,7 +156,16 @@ def _words(given: argparse.Namespace) -> list[str]:
     known = {name: value for name, value in values.items() if value is not None}
     words += [f"--{name.replace('_', '-')}={value}" for name, value in known.items()]
     words += [f"--slo={text}" for text in given.slo or []]
-    return words + (["--processes", str(given.processes)] if given.processes > 1 else [])
+    return words + (_among(given.processes) if given.processes > 1 else [])
+
+
+def _among(processes: int) -> list[str]:
+    """Locust's options for several processes that nobody else can reach or get in the way of."""
+    port = str(free_port())
+    return [
+        *("--processes", str(processes), "--master-bind-host", "127.0.0.1"),
+        *("--master-bind-port", port, "--master-port", port),
+    ]
 
 
 def _locust(words: Sequence[str], folder: Path, patience: float) -> int:

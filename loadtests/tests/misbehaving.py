@@ -4,6 +4,7 @@ import re
 import socket
 import socketserver
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class Misbehaving(socketserver.ThreadingTCPServer):
 
     Attributes:
         asked: the numbers of the requests that came, in order, with the head of each.
+        broken: what the script itself did wrong.
         busy: who has it is served.
         stopped: set at the end.
     """
@@ -54,6 +56,7 @@ class Misbehaving(socketserver.ThreadingTCPServer):
         self.script = script
         self.tls = tls
         self.asked: list[tuple[int, bytes]] = []
+        self.broken: list[BaseException | None] = []
         self.busy = threading.Lock()
         self.stopped = threading.Event()
 
@@ -74,8 +77,11 @@ class Misbehaving(socketserver.ThreadingTCPServer):
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return accepted, address
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone is no error."""
+    def handle_error(self, *_: Any) -> None:
+        """A client that has gone is no error; all else is."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            self.broken.append(error)
 
 
 class _Connection(socketserver.BaseRequestHandler):
@@ -129,3 +135,4 @@ def misbehaving(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[M
             server.stopped.set()
             server.shutdown()
             thread.join()
+        assert server.broken == []
