@@ -139,7 +139,7 @@ def _run(given: argparse.Namespace, addresses: Addresses, folder: Path) -> int:
     report = folder / "load.json"
     report.unlink(missing_ok=True)
     host = addresses.grpc if given.plane == "grpc" else addresses.rest
-    files = ["--load-report", str(report), "--json-file", str(folder / "locust.json")]
+    files = ["--load-report", str(report), "--json-file", str(folder / "locust")]  # adds .json
     patience = given.seconds + given.answer_seconds + BESIDE_SECONDS
     code = _locust([*_words(given), "--host", str(host), *files], folder, patience)
     if not report.exists():

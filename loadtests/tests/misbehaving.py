@@ -42,7 +42,7 @@ class Misbehaving(socketserver.ThreadingTCPServer):
     """The server.
 
     Attributes:
-        asked: the numbers of the requests that came, in order, with the head of each.
+        asked: the numbers of the requests that came, in order, with all bytes of each.
         broken: what the script itself did wrong.
         busy: who has it is served.
         stopped: set at the end.
@@ -91,7 +91,7 @@ class _Connection(socketserver.BaseRequestHandler):
         """Answer one request after the other."""
         if self.server.tls is not None:
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
-        with self.request.makefile("rb") as received:
+        with self.request, self.request.makefile("rb") as received:
             while self._answered(received):
                 pass
 
@@ -105,8 +105,8 @@ class _Connection(socketserver.BaseRequestHandler):
         length, number = LENGTH.search(head), NUMBER.search(head)
         assert length
         assert number
-        received.read(int(length[1]))
-        self.server.asked.append((int(number[1]), head))
+        body = received.read(int(length[1]))
+        self.server.asked.append((int(number[1]), head + body))
         return self._reply(self.server.script(int(number[1])))
 
     def _reply(self, reply: Reply) -> bool:
