@@ -1,5 +1,6 @@
 """How a run went: what was offered, done and under way, and how late, second by second."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ __all__ = ["budget_bar", "timeline"]
 
 _HEIGHT = 150
 _GAP = 54
+_SLOTS = 8  # colours of the budget
+_COLUMNS = 3  # of its legend
 _TIMES = {
     "median": ("p50", "third"),
     "tail": ("p99", "second"),
@@ -83,26 +86,22 @@ def _plot(
     return [*axes(box, whole(box.across), form, name), *lines, *legend(series, box.up.end - 8)]
 
 
-def budget_bar(parts: Sequence[tuple[str, float]]) -> Markup:
-    """Where the time of a request goes, part after part.
-
-    Args:
-        parts: names and seconds.
-    """
-    whole = sum(seconds for _, seconds in parts)
-    if not whole:
+def budget_bar(report: Mapping[str, Any]) -> Markup:
+    """Where the time of a request goes, part after part, by their means."""
+    budget = report.get("budget")
+    parts = [each for each in budget["parts"] if each["mean"] > 0] if budget else []
+    if not parts:
         return Markup()
-    across, begun, drawn = Scale(0, whole, LEFT, RIGHT), 0.0, []
-    for number, (name, seconds) in enumerate(parts):
-        x, width = across(begun), across(begun + seconds) - across(begun)
-        told = f"{name} {seconds_text(seconds)}, {seconds / whole:.0%}"
-        drawn.append(element(
-            "rect", element("title", told), x=x, y=10, width=width, height=40,
-            style_=f"slot slot-{number % 6}",
-        ))  # fmt: skip
-        row, column = divmod(number, 3)
-        drawn.append(element("rect", x=LEFT + 290 * column, y=66 + 22 * row, width=12, height=12,
-                             style_=f"slot slot-{number % 6}"))  # fmt: skip
-        drawn.append(text(LEFT + 290 * column + 18, 76 + 22 * row, told, "start"))
-        begun += seconds
-    return svg("budget", 80 + 22 * (len(parts) + 2) // 3, drawn)
+    across, begun, drawn = Scale(0, sum(each["mean"] for each in parts), LEFT, RIGHT), 0.0, []
+    for number, each in enumerate(parts):
+        x, end = across(begun), across(begun + each["mean"])
+        told = f"{each['name']} {seconds_text(each['mean'])}, {each['mean'] / across.high:.0%}"
+        style = f"slot-{number % _SLOTS}"
+        drawn.append(element("rect", element("title", told), x=x, y=10, width=end - x, height=40,
+                             style_=style))  # fmt: skip
+        row, column = divmod(number, _COLUMNS)
+        left, top = LEFT + column * (RIGHT - LEFT) / _COLUMNS, 66 + 22 * row
+        drawn.append(element("rect", x=left, y=top, width=12, height=12, style_=style))
+        drawn.append(text(left + 18, top + 10, told, "start"))
+        begun += each["mean"]
+    return svg("budget", 66 + 22 * math.ceil(len(parts) / _COLUMNS), drawn)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from servespec.verdicts.verdict import Verdict
 
 from .charts_tail import heat_map, percentile_curve
-from .charts_time import timeline
+from .charts_time import budget_bar, timeline
 from .webui.live import Now
 from .wording import seconds_text
 
@@ -66,12 +66,13 @@ def _rendered(template: str, report: Mapping[str, Any]) -> str:
         plan=report["plan"],
         summary=report["summary"],
         headline=_headline(report),
+        judgements=_judgements(report),
         command=_command(report),
         meanings=_FATES,
         curve=percentile_curve(report),
         heat=heat_map(report),
         timeline=timeline(report),
-        budget="",
+        budget=budget_bar(report),
     )  # fmt: skip
 
 
@@ -89,9 +90,15 @@ def _environment() -> Environment:
     return environment
 
 
+def _judgements(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of the objectives, and of what each part of the time may take."""
+    budget = report.get("budget")
+    return [*report["judgements"], *(budget["judgements"] if budget else ())]
+
+
 def _headline(report: Mapping[str, Any]) -> str:
     """The outcome in a sentence."""
-    judged, verdict = report["judgements"], Verdict(report["verdict"])
+    judged, verdict = _judgements(report), Verdict(report["verdict"])
     if not judged:
         return "Nothing is judged: no objective was given, such as --slo 'p99 < 100ms'."
     kept = sum(each["verdict"] == Verdict.PASS for each in judged)
