@@ -1,7 +1,7 @@
 """What makes a run worthless, whatever it shows: faults of the generator."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ class Run:
         area: of the requests under way over time, as the workers counted them.
         calibrations: what each worker said of itself.
         cpu_seconds: what the workers took.
+        timings: the Server-Timing of some answers, by the request's number.
     """
 
     plan: Plan
@@ -39,6 +40,7 @@ class Run:
     area: float
     calibrations: Sequence[Mapping[str, Any]]
     cpu_seconds: float
+    timings: Mapping[int, str] = field(default_factory=dict)
 
 
 def spoilt(run: Run) -> list[str]:

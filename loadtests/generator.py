@@ -15,13 +15,17 @@ __all__ = ["Answer", "Generator", "Sender"]
 
 
 class Answer(NamedTuple):
-    """What came of a request; times on the monotonic clock, NaN for what did not happen."""
+    """What came of a request; times on the monotonic clock, NaN for what did not happen.
+
+    `timing` is the answer's Server-Timing, of some requests only.
+    """
 
     sent: float
     first: float
     done: float
     status: int
     fate: Fate
+    timing: str = ""
 
 
 class Sender(Protocol):
@@ -49,6 +53,7 @@ class Generator:
 
     Attributes:
         records: of the requests, in the order of `numbers`.
+        timings: what some answers told of themselves, by the request's number.
         under_way: how many are now.
         area: of their number over time, in requests times seconds: counted apart from the
             records, so that what these lack or have wrong shows.
@@ -71,6 +76,7 @@ class Generator:
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._quiet = Event()
         self.records = Records.planned(intended)
+        self.timings: dict[int, str] = {}
         self.under_way = 0
         self.area = 0.0
         self._present = 0
@@ -126,6 +132,8 @@ class Generator:
         records.done[row] = answer.done - self._begun
         records.status[row] = answer.status
         records.fate[row] = answer.fate
+        if answer.timing:
+            self.timings[self._numbers[row]] = answer.timing
         self.under_way -= 1
         if not self.under_way:
             self._quiet.set()

@@ -38,6 +38,7 @@ class Master:
         under_way: how many requests are now, by worker.
         calibrations: what each worker said of itself.
         cpu_seconds: what the workers took.
+        timings: what some answers told of themselves, by the request's number.
         area: of the requests under way over time, as the workers counted them.
     """
 
@@ -49,6 +50,7 @@ class Master:
         self.calibrations: list[Mapping[str, Any]] = []
         self.cpu_seconds = 0.0
         self.area = 0.0
+        self.timings: dict[int, str] = {}
         self._address = address
         self._channel = channel
         self._workers: list[str] = []
@@ -85,6 +87,7 @@ class Master:
         self.under_way[data["index"]] = 0
         self.cpu_seconds += data["cpu_seconds"]
         self.area += data["area"]
+        self.timings.update(data["timings"])
 
     def run(self) -> Run:
         """What was collected."""
@@ -95,6 +98,7 @@ class Master:
             area=self.area,
             calibrations=self.calibrations,
             cpu_seconds=self.cpu_seconds,
+            timings=self.timings,
         )
 
     @property

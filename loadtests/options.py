@@ -8,11 +8,12 @@ from typing import Any
 from servespec.target.manifest import load
 from servespec.target.objective import Objective
 
+from .budget import Limit
 from .plan import ARRIVALS, Plan
 from .planes import PLANES
 from .workloads import WORKLOADS
 
-__all__ = ["add_options", "objectives_of", "plan_of"]
+__all__ = ["add_options", "limits_of", "objectives_of", "plan_of"]
 
 _DEFAULT = Plan()
 
@@ -31,6 +32,8 @@ def add_options(parser: Any) -> None:
     add("--plane", default=_DEFAULT.plane, choices=PLANES, help="what is spoken")
     add("--slo", action="append", default=None, metavar="OBJECTIVE",
         help="such as 'p99 < 100ms'; more after a comma, or given again")  # fmt: skip
+    add("--budget", action="append", default=None, metavar="LIMIT",
+        help="what a part may take, such as 'inference p99 < 20ms'")  # fmt: skip
     add("--target", default=None, metavar="FILE",
         include_in_web_ui=False,
         help="target file: headers, TLS, names of fixtures, objectives")  # fmt: skip
@@ -69,6 +72,20 @@ def objectives_of(given: argparse.Namespace) -> Sequence[Objective]:
     if given.target and not asked:
         return list(load(Path(given.target)).objectives.values())
     return [Objective.parse(text) for text in asked]
+
+
+def limits_of(given: argparse.Namespace) -> Sequence[Limit]:
+    """What each part of a request may take: on the command line, else in the target file.
+
+    Raises:
+        ObjectiveError: one of them is none.
+        ManifestError: there is a mistake in the target file.
+    """
+    asked = _asked(given.budget)
+    if given.target and not asked:
+        told = load(Path(given.target)).budget
+        return [Limit.parse(f"{part} {objective}") for part, objective in told.items()]
+    return [Limit.parse(text) for text in asked]
 
 
 def _asked(given: Sequence[str] | str | None) -> Sequence[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from servespec.target.objective import Objective
 from servespec.verdicts.verdict import Verdict
 
+from .budget import Budget, Limit, budget_of
 from .gates import Run, spoilt
 from .judge import Judgement, judge
 from .summary import Summary, summarize
@@ -29,6 +30,7 @@ class LoadReport:
         spoilt: why the run says nothing; empty where it does.
         calibrations: what each worker said of itself.
         cpu_microseconds: that the generator took for a request.
+        budget: where the time of the requests went; None where no answer tells.
     """
 
     address: str
@@ -38,12 +40,14 @@ class LoadReport:
     spoilt: Sequence[str]
     calibrations: Sequence[Mapping[str, Any]]
     cpu_microseconds: float
+    budget: Budget | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the objectives'; without any, whether the run is worth something."""
-        if self.judgements:
-            return Verdict.worst(judgement.verdict for judgement in self.judgements)
+        """The worst of objectives and budget; without any, whether the run is worth something."""
+        judgements = [*self.judgements, *(self.budget.judgements if self.budget else ())]
+        if judgements:
+            return Verdict.worst(judgement.verdict for judgement in judgements)
         return Verdict.INVALID if self.spoilt else Verdict.NOT_RUN
 
     def to_json(self) -> dict[str, Any]:
@@ -57,7 +61,9 @@ class LoadReport:
         path.write_text(json.dumps(self.to_json(), allow_nan=False) + "\n", encoding="utf-8")
 
 
-def report_of(run: Run, address: str, objectives: Sequence[Objective]) -> LoadReport:
+def report_of(
+    run: Run, address: str, objectives: Sequence[Objective], limits: Sequence[Limit] = ()
+) -> LoadReport:
     """Summarize and judge a run."""
     return LoadReport(
         address=address,
@@ -67,6 +73,7 @@ def report_of(run: Run, address: str, objectives: Sequence[Objective]) -> LoadRe
         spoilt=spoilt(run),
         calibrations=run.calibrations,
         cpu_microseconds=run.cpu_seconds / len(run.records) * 1e6,
+        budget=budget_of(run, limits),
     )
 
 

@@ -13,6 +13,7 @@ import gevent.ssl
 from gevent.monkey import get_original
 from geventhttpclient.response import HTTPParseError, HTTPSocketResponse
 
+from .budget import SAMPLED
 from .generator import Answer
 from .pacer import CLOCK
 from .records import Fate
@@ -95,7 +96,8 @@ class RestSender:
         if response.should_close():
             self.close()
         status = response.get_code()
-        return Answer(sent, first, self._used, status, message.fate(status))
+        fate, timing = message.fate(status), "" if number % SAMPLED else _timing(response)
+        return Answer(sent, first, self._used, status, fate, timing)
 
     def close(self) -> None:
         """Close the connection."""
@@ -121,3 +123,9 @@ def _is_readable(idle: socket.socket) -> bool:
     poll = _POLL()
     poll.register(idle.fileno(), select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _timing(response: HTTPSocketResponse) -> str:
+    """What the server says of its own time, in one or several headers."""
+    told = response.get("server-timing", "")
+    return told if isinstance(told, str) else ", ".join(told or ())

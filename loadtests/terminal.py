@@ -6,6 +6,7 @@ import numpy as np
 
 from servespec.verdicts.verdict import Verdict
 
+from .budget import Budget
 from .master import Master
 from .records import Fate
 from .report import LoadReport
@@ -48,6 +49,7 @@ def rendered(report: LoadReport) -> str:
         "",
         *_table(summary),
         "",
+        *_budget(report.budget),
         *_calibrated(report),
         *(f"INVALID: {why}" for why in report.spoilt),
         *(f"{each.verdict:12} {each.objective}: {each.sentence}" for each in report.judgements),
@@ -65,6 +67,21 @@ def _table(summary: Summary) -> Sequence[str]:
         rows.append((f"p{line.percent:g}", seconds, within, answered, late))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return ["  ".join(map(str.rjust, row, widths)) for row in rows]
+
+
+def _budget(budget: Budget | None) -> Sequence[str]:
+    """Where the time went: a line for each part, and then what it was to take."""
+    if budget is None:
+        return []
+    told = f"{budget.source} of {budget.requests:,} answers"
+    lines = [f"where {seconds_text(budget.mean)} on average went ({told})"]
+    lines += [
+        f"{part.name:>12}  {seconds_text(part.mean):>8} on average, "
+        f"p50 {seconds_text(part.median)}, p99 {seconds_text(part.tail)}"
+        for part in budget.parts
+    ]
+    judged = (f"{each.verdict:12} {each.objective}: {each.sentence}" for each in budget.judgements)
+    return [*lines, *judged, ""]
 
 
 def _calibrated(report: LoadReport) -> Sequence[str]:

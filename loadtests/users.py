@@ -22,9 +22,10 @@ from servespec.target.objective import Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
 from .access import Access
+from .budget import Limit
 from .exports import Outcome, write_all
 from .master import Master
-from .options import add_options, objectives_of, plan_of
+from .options import add_options, limits_of, objectives_of, plan_of
 from .plan import PlanError
 from .records import Fate, Records
 from .report import LoadReport, report_of
@@ -68,6 +69,7 @@ class LoadTest:
         self._environment = environment
         self._runner = runner
         self.objectives: Sequence[Objective] = ()
+        self.limits: Sequence[Limit] = ()
         self.report: LoadReport | None = None
         self.mistake = ""
         self.worker = Worker(self._tell, self._fire, self._access)
@@ -90,6 +92,7 @@ class LoadTest:
         """
         plan, host, self.mistake = plan_of(self._given), self.address, ""
         self.objectives, self.report = objectives_of(self._given), None
+        self.limits = limits_of(self._given)
         if not host:
             raise PlanError("host: expected the address of a server, found nothing")
         self.master = Master(plan, host, RunnerChannel(self._runner))
@@ -123,7 +126,7 @@ class LoadTest:
         return self.master is not None and self.report is None
 
     def _end(self, master: Master) -> None:
-        self.report = report_of(master.run(), self.address, self.objectives)
+        self.report = report_of(master.run(), self.address, self.objectives, self.limits)
         sys.stderr.write(f"\r\033[K{rendered(self.report)}")
         self._environment.process_exit_code = exit_code(self.report.verdict)
         if self._given.load_report:

@@ -148,7 +148,8 @@ class _Share:
                 self._report()
                 cpu = time.process_time() - cpu
                 area = self._generator.area
-                self._tell("done", {"index": self._index, "cpu_seconds": cpu, "area": area})
+                told = {"cpu_seconds": cpu, "area": area, "timings": self._generator.timings}
+                self._tell("done", {"index": self._index, **told})
 
     def _settled(self, row: int) -> None:
         self._fresh.append(row)

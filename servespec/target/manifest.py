@@ -89,6 +89,7 @@ class Manifest:
     probes: Probes = field(default_factory=Probes)
     metrics: Metrics = field(default_factory=Metrics)
     objectives: Mapping[str, Objective] = field(default_factory=dict)
+    budget: Mapping[str, Objective] = field(default_factory=dict)
     quantization: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     chaos: Chaos = field(default_factory=Chaos)
 
@@ -267,6 +268,7 @@ SECTIONS: Mapping[str, Callable[[object, Where], Any]] = {
     "probes": _one(Probes),
     "metrics": _one(Metrics),
     "objectives": _objectives,
+    "budget": _objectives,
     "quantization": _many(scalars),
     "chaos": _one(Chaos),
 }
