@@ -11,12 +11,11 @@ from typing import Any
 
 import httpx
 
-import loadtests
 from servespec.target.process import free_port
 
 __all__ = ["Paging", "paging"]
 
-LOCUSTFILE = Path(loadtests.__file__).with_name("locustfile.py")
+LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 SECONDS = 60.0
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadtests.exports import Outcome, junit, prometheus, write_all
-from loadtests.records import Fate
-from loadtests.report import report_of
 from servespec.stats.hgrm import read_hgrm
 from servespec.target.objective import Objective
 
+from ..exports import Outcome, junit, prometheus, write_all
+from ..records import Fate
+from ..report import report_of
 from .runs import run_of
 
 KEPT, MISSED, OPEN = "p50 < 100ms", "p50 < 1ms", "p99.9 < 100ms"

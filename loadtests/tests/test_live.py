@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from loadtests.gates import Run
-from loadtests.page import live_body
-from loadtests.records import Fate
-from loadtests.webui.live import Now, so_far
 from servespec.target.objective import Objective
 from servespec.verdicts.verdict import Verdict
 
+from ..gates import Run
+from ..page import live_body
+from ..records import Fate
+from ..webui.live import Now, so_far
 from .runs import run_of
 
 ASKED = [Objective.parse("p99 < 100ms")]

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.page import page
-from loadtests.records import Fate
-from loadtests.report import report_of
 from servespec.target.objective import Objective
 
+from ..page import page
+from ..records import Fate
+from ..report import report_of
 from .runs import run_of
 
 OBJECTIVES = [Objective.parse(text) for text in ("p99 < 100ms", "error_rate < 1%", "p99/p50 < 5")]
