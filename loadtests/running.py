@@ -13,17 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from servespec.fixtures import build
-from servespec.session import (
-    MISTAKES,
-    UsageError,
-    must_listen,
-    running,
-    source_of,
-    writable,
-)
 from servespec.target.environment import InstallError
+from servespec.target.given import UsageError, must_listen, running, source_of, writable
 from servespec.target.leftovers import current_run
-from servespec.target.manifest import Addresses, Manifest
+from servespec.target.manifest import Addresses, Manifest, ManifestError
 from servespec.target.objective import ObjectiveError
 from servespec.target.process import StartError, TargetProcess, free_port
 from servespec.verdicts.verdict import Verdict
@@ -71,7 +64,7 @@ def run(words: Sequence[str]) -> int:
         folder /= manifest.target.name
         with _reached(manifest, folder) as addresses:
             return _run(given, addresses, folder)
-    except (*MISTAKES, PlanError, ObjectiveError) as error:
+    except (UsageError, ManifestError, PlanError, ObjectiveError) as error:
         return _failed(error, USAGE)
     except (StartError, InstallError) as error:
         return _failed(error, SUITE_FAILED)

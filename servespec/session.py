@@ -3,7 +3,6 @@
 import argparse
 import platform
 import shlex
-import ssl
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -18,9 +17,17 @@ from servespec.fixtures import build
 from servespec.target.defects import DefectSwitch
 from servespec.target.environment import interpreter
 from servespec.target.environment import version as version_of
+from servespec.target.given import (
+    UsageError,
+    addresses_of,
+    must_listen,
+    running,
+    source_of,
+    writable,
+)
 from servespec.target.instance import Instances
 from servespec.target.leftovers import current_run
-from servespec.target.manifest import Addresses, Manifest, ManifestError, load
+from servespec.target.manifest import Addresses, Manifest, ManifestError
 from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
 from servespec.target.process import StartError, TargetProcess
 from servespec.target.readiness import connect
@@ -32,24 +39,10 @@ from servespec.verdicts.report import Report, SuiteInfo, TargetInfo
 from servespec.verdicts.requirement import Check
 from servespec.verdicts.result import CheckResult
 
-__all__ = [
-    "MISTAKES",
-    "NotRun",
-    "Options",
-    "Session",
-    "UsageError",
-    "must_listen",
-    "running",
-    "source_of",
-    "writable",
-]
+__all__ = ["MISTAKES", "NotRun", "Options", "Session", "UsageError"]
 
 EXTENSIONS = {"binary": "binary_tensor_data"}
 """The name under which a server lists the extension that a profile judges."""
-
-
-class UsageError(Exception):
-    """What the user asked for cannot be: one line that says what was expected. Exit code 2."""
 
 
 MISTAKES = (UsageError, ManifestError, BaselineError)
@@ -102,17 +95,6 @@ class Options:
         )
 
 
-def writable(report_dir: Path, target: str) -> Path:
-    """The folder of the reports, where the target's own can be made: known before any check."""
-    try:
-        (report_dir / target).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"--report-dir {report_dir}: expected a folder to write to, found {error.strerror}"
-        ) from None
-    return report_dir
-
-
 def _command(given: argparse.Namespace) -> str:
     """The command line that a reader can paste to repeat the run."""
     started = given.target and not (given.target_url or given.target_grpc)
@@ -123,26 +105,6 @@ def _command(given: argparse.Namespace) -> str:
     for name in given.profile or ():
         words += ["--profile", name]
     return shlex.join(words + (["--intrusive"] if given.intrusive else []))
-
-
-def source_of(given: argparse.Namespace) -> Manifest:
-    """The target file, or the URL that stands for one."""
-    if not given.target:
-        return Manifest.for_url(given.target_url, given.target_grpc)
-    return load(Path(given.target))
-
-
-def running(source: Manifest, given: argparse.Namespace) -> Manifest:
-    """The target file; a URL beside it means that its server is running already."""
-    if not (given.target_url or given.target_grpc):
-        return source
-    return replace(
-        source,
-        target=replace(source.target, rest=given.target_url, grpc=given.target_grpc),
-        start=None,
-        probes=replace(source.probes, url=None),
-        metrics=replace(source.metrics, url=None),
-    )
 
 
 class Session:
@@ -300,7 +262,7 @@ class Session:
         """None while the target is there; asked when an exchange broke off."""
         if self.process:
             return self.process.alive()
-        for address in _addresses(self.options.manifest):
+        for address in addresses_of(self.options.manifest):
             try:
                 connect(address)
             except ConnectionRefusedError:
@@ -356,23 +318,3 @@ class Session:
             },
             baseline=self.options.baseline,
         )
-
-
-def must_listen(manifest: Manifest) -> None:
-    """Connect to each address of a server that is running, with TLS where it is spoken.
-
-    Raises:
-        StartError: nothing listens there, or nobody to be trusted.
-    """
-    for address in _addresses(manifest):
-        try:
-            connect(address, manifest.tls() if address.startswith("https:") else None)
-        except ssl.SSLError as error:
-            raise StartError(f"{address}: expected TLS by a server to trust: {error}") from None
-        except OSError as error:
-            why = error.strerror or error
-            raise StartError(f"nothing listens at {address}: {why}") from None
-
-
-def _addresses(manifest: Manifest) -> list[str]:
-    return [address for address in (manifest.target.rest, manifest.target.grpc) if address]
