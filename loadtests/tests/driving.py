@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from loadtests.records import Records
+from ..records import Records
 
 __all__ = ["Driven", "drive"]
 
@@ -54,11 +54,11 @@ def _main(given: dict[str, Any]) -> None:
     gevent.monkey.patch_all()
     from contextlib import ExitStack
 
-    from loadtests.access import Access
-    from loadtests.generator import Generator
-    from loadtests.pacer import CLOCK
-    from loadtests.planes import Endpoint, senders
-    from loadtests.workloads import workload_of
+    from ..access import Access
+    from ..generator import Generator
+    from ..pacer import CLOCK
+    from ..planes import Endpoint, senders
+    from ..workloads import workload_of
 
     offsets, target = np.array(given["offsets"]), given["target"]
     endpoint = Endpoint(

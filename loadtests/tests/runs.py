@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from loadtests.gates import Run
-from loadtests.plan import Plan
-from loadtests.records import Fate, Records
+from ..gates import Run
+from ..plan import Plan
+from ..records import Fate, Records
 
 __all__ = ["run_of"]
 

@@ -13,13 +13,13 @@ import grpc
 import numpy as np
 import pytest
 
-from loadtests.access import Access
-from loadtests.records import Fate
-from loadtests.terminal import exit_code
 from servespec.target.manifest import ManifestError
 from servespec.verdicts.verdict import Verdict
 from servespec.wire.proto import ModelInferRequest
 
+from ..access import Access
+from ..records import Fate
+from ..terminal import exit_code
 from .driving import drive
 from .loading import load
 from .misbehaving import Reply, misbehaving

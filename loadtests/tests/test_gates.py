@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loadtests.gates import GATES, Run, spoilt
-from loadtests.records import Fate
-
+from ..gates import GATES, Run, spoilt
+from ..records import Fate
 from .runs import run_of
 
 

@@ -9,8 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from loadtests.records import Fate
-
+from ..records import Fate
 from .driving import drive
 from .misbehaving import Reply, misbehaving
 

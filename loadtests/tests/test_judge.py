@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loadtests.gates import Run
-from loadtests.judge import Judgement, judge
-from loadtests.records import Fate
-from loadtests.report import report_of
 from servespec.target.objective import Objective
 from servespec.verdicts.verdict import Verdict
 
+from ..gates import Run
+from ..judge import Judgement, judge
+from ..records import Fate
+from ..report import report_of
 from .runs import run_of
 
 RANDOM = np.random.default_rng(7)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.plan import Plan
 from servespec.stats.percentiles import percentile
 
+from ..plan import Plan
 from .loading import Ended, load
 
 PLAN = Plan("poisson", rate=400.0, seconds=2.0, seed=5)

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.records import Fate, Records
+from ..records import Fate, Records
 
 COLUMNS = ("dispatched", "sent", "first", "done", "status", "fate")
 

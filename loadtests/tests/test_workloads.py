@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from loadtests.plan import PlanError
-from loadtests.workloads import WORKLOADS, workload_of
+from ..plan import PlanError
+from ..workloads import WORKLOADS, workload_of
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
