@@ -5,15 +5,24 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .plan import Plan
 
-__all__ = ["add_plan_options", "begin_patched", "planned", "write_json"]
+__all__ = ["Parser", "add_plan_options", "begin_patched", "planned", "write_json"]
 
 _DEFAULT = Plan()
 _PLANES = ("rest", "binary", "grpc")
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it, and end with code 2."""
+        self.exit(2, f"servespec: {message}\n")
 
 
 def begin_patched(module: str) -> None:
@@ -24,6 +33,9 @@ def begin_patched(module: str) -> None:
     Args:
         module: the name of the one that runs as `__main__`.
     """
+    if find_spec("gevent") is None:
+        sys.stderr.write("servespec: expected the package gevent: pip install 'servespec[load]'\n")
+        raise SystemExit(2)
     from gevent.monkey import is_module_patched
 
     if not is_module_patched("socket"):

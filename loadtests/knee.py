@@ -21,7 +21,7 @@ from servespec.target.manifest import ManifestError
 from servespec.target.objective import Measure, Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
-from .commands import add_plan_options, begin_patched, planned, write_json
+from .commands import Parser, add_plan_options, begin_patched, planned, write_json
 from .judge import judge
 from .plan import PlanError
 from .records import Fate
@@ -273,7 +273,7 @@ def measured(given: argparse.Namespace) -> KneeReport:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("knee", description=__doc__.partition("\n")[0])
+    parser = Parser("servespec capacity", description=__doc__.partition("\n")[0])
     add_plan_options(parser, rate=20.0, seconds=10.0)
     add = parser.add_argument
     add("--target-url", required=True, metavar="URL|FILE",

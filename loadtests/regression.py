@@ -21,7 +21,7 @@ from servespec.target.manifest import ManifestError
 from servespec.verdicts.verdict import Verdict
 
 from .baseline import Baseline, BaselineError, Fingerprint
-from .commands import add_plan_options, begin_patched, planned, write_json
+from .commands import Parser, add_plan_options, begin_patched, planned, write_json
 from .gates import Run, spoilt_blocks
 from .plan import Plan, PlanError
 from .report import finite
@@ -283,7 +283,7 @@ def measured(given: argparse.Namespace) -> RegressionReport | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("regression", description=__doc__.partition("\n")[0])
+    parser = Parser("servespec regression", description=__doc__.partition("\n")[0])
     add_plan_options(parser, rate=100.0, seconds=5.0)
     add = parser.add_argument
     then = parser.add_mutually_exclusive_group()

@@ -21,7 +21,7 @@ from servespec.target.objective import ObjectiveError
 from servespec.target.process import StartError, TargetProcess, free_port
 from servespec.verdicts.verdict import Verdict
 
-from .options import add_options, objectives_of, plan_of
+from .options import add_options, limits_of, objectives_of, plan_of
 from .plan import PlanError
 from .profiles import PROFILES
 from .terminal import exit_code
@@ -94,6 +94,7 @@ def _given(words: Sequence[str]) -> argparse.Namespace:
         raise UsageError(f"--processes: expected a number from 1, found {given.processes}")
     plan_of(given).offsets()
     objectives_of(given)
+    limits_of(given)
     return given
 
 
@@ -149,6 +150,7 @@ def _words(given: argparse.Namespace) -> list[str]:
     known = {name: value for name, value in values.items() if value is not None}
     words += [f"--{name.replace('_', '-')}={value}" for name, value in known.items()]
     words += [f"--slo={text}" for text in given.slo or []]
+    words += [f"--budget={text}" for text in given.budget or []]
     return words + (_among(given.processes) if given.processes > 1 else [])
 
 
