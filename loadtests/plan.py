@@ -146,6 +146,10 @@ ARRIVALS = {
 """By name. `server` and `offline` are MLPerf's: as `poisson`, and all at the start."""
 
 
+CLOSED = ("single-stream", "multi-stream")
+"""Of MLPerf's scenarios those that are not offered."""
+
+
 def arrivals_of(text: str) -> Make:
     """Return what makes the offsets for such as `poisson` or `gamma:2`.
 
@@ -153,6 +157,11 @@ def arrivals_of(text: str) -> Make:
         PlanError: says what was expected.
     """
     name, colon, parameter = text.partition(":")
+    if name in CLOSED:
+        raise PlanError(
+            f"arrivals: expected an open loop, found {text!r}, which asks no sooner than it is "
+            "answered: what a slow server is not asked meanwhile is missing from its percentiles"
+        )
     known = ARRIVALS.get(name)
     if known is None:
         raise PlanError(f"arrivals: expected one of {', '.join(ARRIVALS)}, found {name!r}")

@@ -13,6 +13,8 @@ OWN_COUNT = {"ramp": 800, "step": 467, "spike": 560, "replay": 3}
 
 MISTAKES = {
     "tidal": "arrivals: expected one of constant, poisson,",
+    "single-stream": "arrivals: expected an open loop, found 'single-stream'",
+    "multi-stream:8": "arrivals: expected an open loop, found 'multi-stream:8'",
     "poisson:2": "arrivals: expected poisson alone, found 'poisson:2'",
     "gamma": "arrivals: expected gamma:VARIATION",
     "gamma:": "arrivals: gamma:: expected a number, found ''",
