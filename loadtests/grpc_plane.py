@@ -1,13 +1,15 @@
 """The gRPC plane: messages that were encoded beforehand, on a few channels."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import grpc
 
 from servespec.target.connection import Tls
 
+from .budget import SAMPLED
 from .generator import Answer
 from .pacer import CLOCK
 from .records import Fate
@@ -25,7 +27,7 @@ _OPTIONS = [
     ("grpc.max_send_message_length", -1),
 ]
 
-Call = Callable[..., bytes]
+Call: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,23 @@ class GrpcSender:
         """Call and wait for the answer. gRPC shows no moment before it is complete."""
         message = self._message(number)
         metadata = (*self._metadata, ("x-request-id", str(number)))
-        code, sent = grpc.StatusCode.OK, CLOCK()
+        code, timing, sent = grpc.StatusCode.OK, "", CLOCK()
         try:
-            self._call(message.data, timeout=self._timeout, metadata=metadata)
+            _, told = self._call.with_call(message.data, timeout=self._timeout, metadata=metadata)
         except grpc.RpcError as error:
             code = error.code()
-        done = CLOCK()
+            done = CLOCK()
+        else:
+            done = CLOCK()
+            timing = "" if number % SAMPLED else _timing(told.trailing_metadata())
         fate = message.fate(code)
-        return Answer(sent, math.nan if fate is Fate.LOST else done, done, code.value[0], fate)
+        first = math.nan if fate is Fate.LOST else done
+        return Answer(sent, first, done, code.value[0], fate, timing)
 
     def close(self) -> None:
         """Nothing: the channel is everybody's."""
+
+
+def _timing(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """What the server says of its own time, in one or several entries."""
+    return ", ".join(str(value) for name, value in metadata if name == "server-timing")

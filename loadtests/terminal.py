@@ -54,7 +54,7 @@ def rendered(report: LoadReport) -> str:
         *(f"INVALID: {why}" for why in report.spoilt),
         *(f"{each.verdict:12} {each.objective}: {each.sentence}" for each in report.judgements),
     ]
-    if not report.judgements:
+    if report.verdict is Verdict.NOT_RUN:
         lines.append("no objective was given: nothing is judged (--slo 'p99 < 100ms')")
     return "\n".join(lines) + "\n"
 

@@ -22,10 +22,11 @@ COLUMNS = ("intended", "dispatched", "sent", "first", "done", "status", "fate")
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """What the generator left: its records, and its own count of the requests under way."""
+    """What the generator left: `timings` is what some answers told, by the request's number."""
 
     records: Records
     area: float
+    timings: dict[str, str]
 
 
 def drive(
@@ -45,7 +46,7 @@ def drive(
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     columns = {name: np.array(told[name]) for name in COLUMNS}
-    return Driven(Records(columns), told["area"])
+    return Driven(Records(columns), told["area"], told["timings"])
 
 
 def _main(given: dict[str, Any]) -> None:
@@ -71,7 +72,8 @@ def _main(given: dict[str, Any]) -> None:
         generator = Generator(numbers, offsets, sender, given["in_flight"], lambda _row: None)
         generator.run(CLOCK() + 0.1, given["timeout"])
     columns = {name: getattr(generator.records, name).tolist() for name in COLUMNS}
-    sys.stdout.write(json.dumps({**columns, "area": generator.area}))
+    left = {"area": generator.area, "timings": generator.timings}
+    sys.stdout.write(json.dumps({**columns, **left}))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from ..budget import PARTS, Limit, budget_of, durations
 from ..gates import Run
 from ..records import Fate
 from ..report import report_of
+from .driving import drive
 from .runs import run_of
 from .scripted import scripted
 
@@ -123,6 +126,26 @@ def test_the_target_file_has_limits(tmp_path: Path) -> None:
     )
 
     assert str(load(file).budget["queue"]) == "p99 < 5ms"
+
+
+def test_live_a_server_over_grpc_tells_in_its_trailing_metadata() -> None:
+    def answer(_data: bytes, context: grpc.ServicerContext) -> bytes:
+        context.set_trailing_metadata((("server-timing", HEADER),))
+        return b""
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, _: object) -> "grpc.RpcMethodHandler[bytes, bytes]":
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    server = grpc.server(futures.ThreadPoolExecutor(1), [Handler()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        timings = drive(f"127.0.0.1:{port}", np.arange(33) / 100, plane="grpc").timings
+    finally:
+        server.stop(None).wait(5)
+
+    assert timings == {"0": HEADER, "16": HEADER, "32": HEADER}
 
 
 def test_live_the_parts_of_a_server_that_tells_them_are_reported(tmp_path: Path) -> None:
