@@ -52,7 +52,8 @@ class Saturation:
 
     A server drowns where both grow: how many requests are under way, and how long these have been
     so (the rule of GuideLLM's over-saturation stopping). In a queue near its limit both grow for a
-    while as well, so the latter has to be beyond a bound too.
+    while as well, and where some requests hang they grow until these are given up: so most requests
+    have to be late, too.
 
     Args:
         bound: seconds that no request should be under way.
@@ -77,9 +78,15 @@ class Saturation:
         ages = now - began[~np.isnan(began)]
         self._looks.append((now, float(len(ages)), float(ages.mean()) if len(ages) else 0.0))
         moments, under_way, age = np.array(self._looks).T
-        if age[-1] > self._bound and _rises(moments, under_way) and _rises(moments, age):
+        if self._are_late(now, records) and _rises(moments, under_way) and _rises(moments, age):
             self.drowned = now
         return self.drowned is not None
+
+    def _are_late(self, now: float, records: Records) -> bool:
+        """Whether most of those that began one to two bounds ago are under way still."""
+        ago = now - records.dispatched
+        left = records.fate[(ago >= self._bound) & (ago <= 2 * self._bound)] == Fate.PENDING
+        return bool(np.count_nonzero(left) > len(left) / 2)
 
 
 def _rises(moments: np.ndarray, values: np.ndarray) -> bool:

@@ -99,6 +99,12 @@ def test_a_slow_server_that_keeps_up_is_not_stopped() -> None:
     assert looked(run_of(np.full(5120, 0.5)).records, 10.0).drowned is None
 
 
+def test_a_server_of_which_some_answers_never_come_is_not_stopped() -> None:
+    taken = np.where(np.arange(5120) % 200 == 0, 100.0, 0.02)
+
+    assert looked(run_of(taken).records, 10.0).drowned is None
+
+
 def test_a_server_that_was_stopped_missed_its_objectives() -> None:
     run = run_of(np.full(512, 0.01))
     run.records.fate[256:] = Fate.UNASKED
