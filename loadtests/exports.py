@@ -61,7 +61,7 @@ def junit(outcome: Outcome) -> str:
     """
     report = outcome.report
     suite = Element("testsuite", name=f"load test of {report.address}")
-    cases = [(each.objective, each.verdict, each.sentence) for each in report.judgements]
+    cases = [(each.objective, each.verdict, each.sentence) for each in report.all_judgements]
     cases = cases or [("the run", report.verdict, "; ".join(report.spoilt))]
     for case in cases:
         suite.append(_case(report.plan, *case))
@@ -103,7 +103,7 @@ def prometheus(outcome: Outcome) -> str:
         registry, "objective_kept", "1 for an objective that is shown to be kept, else 0.",
         "objective", "verdict",
     )  # fmt: skip
-    for each in report.judgements:
+    for each in report.all_judgements:
         kept.labels(each.objective, each.verdict).set(each.verdict is Verdict.PASS)
     _gauge(registry, "offered_rate", "Requests a second of the schedule.").set(summary.offered)
     _gauge(registry, "achieved_rate", "Right answers a second.").set(summary.achieved)

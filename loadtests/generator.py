@@ -53,7 +53,8 @@ class Generator:
 
     Attributes:
         records: of the requests, in the order of `numbers`.
-        timings: what some answers told of themselves, by the request's number.
+        timings: what some answers told of themselves, by the request's number; who reports it
+            begins a new one.
         under_way: how many are now.
         area: of their number over time, in requests times seconds: counted apart from the
             records, so that what these lack or have wrong shows.

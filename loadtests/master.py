@@ -80,6 +80,7 @@ class Master:
         numbers = np.frombuffer(data["numbers"], np.int64)
         self.records.unpack(numbers, data)
         self.under_way[data["index"]] = data["under_way"]
+        self.timings.update(data["timings"])
 
     def done(self, data: Mapping[str, Any]) -> None:
         """Hear that a worker has nothing more to tell."""
@@ -87,7 +88,6 @@ class Master:
         self.under_way[data["index"]] = 0
         self.cpu_seconds += data["cpu_seconds"]
         self.area += data["area"]
-        self.timings.update(data["timings"])
 
     def run(self) -> Run:
         """What was collected."""

@@ -43,10 +43,14 @@ class LoadReport:
     budget: Budget | None = None
 
     @property
+    def all_judgements(self) -> Sequence[Judgement]:
+        """Of each objective, and of what each part of the time may take."""
+        return [*self.judgements, *(self.budget.judgements if self.budget else ())]
+
+    @property
     def verdict(self) -> Verdict:
         """The worst of objectives and budget; without any, whether the run is worth something."""
-        judgements = [*self.judgements, *(self.budget.judgements if self.budget else ())]
-        if judgements:
+        if judgements := self.all_judgements:
             return Verdict.worst(judgement.verdict for judgement in judgements)
         return Verdict.INVALID if self.spoilt else Verdict.NOT_RUN
 

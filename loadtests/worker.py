@@ -148,8 +148,7 @@ class _Share:
                 self._report()
                 cpu = time.process_time() - cpu
                 area = self._generator.area
-                told = {"cpu_seconds": cpu, "area": area, "timings": self._generator.timings}
-                self._tell("done", {"index": self._index, **told})
+                self._tell("done", {"index": self._index, "cpu_seconds": cpu, "area": area})
 
     def _settled(self, row: int) -> None:
         self._fresh.append(row)
@@ -160,12 +159,14 @@ class _Share:
         rows, self._fresh = np.array(self._fresh, np.int64), []
         numbers = self._numbers[rows].astype(np.int64)
         packed = self._generator.records.pack(rows)
+        timings, self._generator.timings = self._generator.timings, {}
         self._tell(
             "rows",
             {
                 "index": self._index,
                 "numbers": numbers.tobytes(),
                 "under_way": self._generator.under_way,
+                "timings": timings,
                 **packed,
             },
         )

@@ -1,5 +1,6 @@
 """What lies beside the JSON report: each file as its readers read it."""
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from servespec.stats.hgrm import read_hgrm
 from servespec.target.objective import Objective
 
+from ..budget import Limit
 from ..exports import Outcome, junit, prometheus, write_all
 from ..records import Fate
 from ..report import report_of
@@ -74,3 +76,12 @@ def test_where_nothing_was_sent_there_is_no_distribution(tmp_path: Path) -> None
     write_all(empty, tmp_path / "report")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"report", "report.html", "report.junit.xml", "report.prom"}
+
+
+def test_junit_has_a_case_for_what_each_part_of_the_time_may_take() -> None:
+    header = "compute;dur=5, total;dur=8"
+    run = replace(run_of(np.full(2048, 0.01)), timings=dict.fromkeys(range(0, 2048, 16), header))
+    report = report_of(run, "http://127.0.0.1:8000", [], [Limit.parse("inference < 4ms")])
+    text = junit(Outcome(report, run.records, 1e9))
+    assert 'name="inference mean &lt; 4ms"' in text
+    assert 'failures="1"' in text

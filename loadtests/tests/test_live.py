@@ -1,5 +1,7 @@
 """A run that goes on is reported by what is wholly known of it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from servespec.target.objective import Objective
@@ -54,3 +56,12 @@ def test_the_page_says_what_it_waits_for() -> None:
     assert "rate: &lt;b&gt;" in live_body(Now("mistaken", "rate: <b>"))
     assert "measures itself" in live_body(Now("preparing"))
     assert "1,200 requests under way" in live_body(Now("running", "", 0.9, 1200))
+
+
+def test_the_budget_is_told_of_what_is_known() -> None:
+    run = going_on(np.full(5120, 0.01), np.arange(2048, 5120))
+    told = dict.fromkeys(range(0, 5120, 16), "queue;dur=2, compute;dur=5, total;dur=8")
+    report = so_far(replace(run, timings=told), "", ASKED)
+    assert report is not None
+    assert report.budget is not None
+    assert report.budget.requests == 128

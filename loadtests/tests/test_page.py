@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from servespec.target.objective import Objective
 
+from ..budget import Limit
 from ..page import page
 from ..records import Fate
 from ..report import report_of
@@ -82,3 +84,14 @@ def test_the_command_on_the_page_asks_for_the_same_again() -> None:
     text = page(recorded(KINDS["good"]))
     assert "--rate 512 --seconds 10 --seed 1" in text
     assert "--slo &#39;p99 &lt; 100ms&#39;" in text
+
+
+def test_every_part_of_the_budget_is_on_the_page_with_its_verdict() -> None:
+    header = "queue;dur=2, compute;dur=5, total;dur=8"
+    run = replace(run_of(KINDS["good"]), timings=dict.fromkeys(range(0, 5120, 16), header))
+    report = report_of(run, "http://127.0.0.1:8000", [], [Limit.parse("inference < 4ms")])
+    text = page(json.loads(json.dumps(report.to_json())))
+    for part in ("lag", "network", "queue", "inference", "residual"):
+        assert f"<td>{part}</td>" in text
+    assert "inference 5 ms, 50%" in text
+    assert "inference mean &lt; 4ms" in text

@@ -8,6 +8,7 @@ import numpy as np
 
 from servespec.target.objective import Objective
 
+from ..budget import Limit, budget_of
 from ..gates import Run, spoilt
 from ..judge import judge
 from ..records import Fate, Records
@@ -37,11 +38,13 @@ class Test(Protocol):
 
     Attributes:
         objectives: of the run.
+        limits: of the parts of its time.
         report: of the run when it is over.
         mistake: why it could not begin; empty where it could.
     """
 
     objectives: Sequence[Objective]
+    limits: Sequence[Limit]
     report: LoadReport | None
     mistake: str
 
@@ -86,11 +89,13 @@ def now_of(test: Test) -> Now:
     if master.elapsed < 0:
         return Now("preparing")
     under_way = sum(master.under_way.values())
-    report = so_far(master.run(), test.address, test.objectives)
+    report = so_far(master.run(), test.address, test.objectives, test.limits)
     return Now("running", "", master.elapsed, under_way, report.to_json() if report else None)
 
 
-def so_far(run: Run, address: str, objectives: Sequence[Objective]) -> LoadReport | None:
+def so_far(
+    run: Run, address: str, objectives: Sequence[Objective], limits: Sequence[Limit] = ()
+) -> LoadReport | None:
     """Report on the whole seconds of the schedule of which every request has its fate.
 
     To take all that have one would leave out the slow ones of the last seconds.
@@ -102,7 +107,11 @@ def so_far(run: Run, address: str, objectives: Sequence[Objective]) -> LoadRepor
     if not len(records):
         return None
     begun = replace(
-        run, plan=replace(run.plan, seconds=seconds), records=records, area=_area(records)
+        run,
+        plan=replace(run.plan, seconds=seconds),
+        records=records,
+        area=_area(records),
+        timings={row: told for row, told in [*run.timings.items()] if row < len(records)},
     )
     return LoadReport(
         address=address,
@@ -112,6 +121,7 @@ def so_far(run: Run, address: str, objectives: Sequence[Objective]) -> LoadRepor
         spoilt=spoilt(begun),
         calibrations=run.calibrations,
         cpu_microseconds=float("nan"),
+        budget=budget_of(begun, limits),
     )
 
 
