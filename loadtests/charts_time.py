@@ -88,7 +88,7 @@ def _plot(
 
 def budget_bar(report: Mapping[str, Any]) -> Markup:
     """Where the time of a request goes, part after part, by their means."""
-    budget = report.get("budget")
+    budget = report["budget"]
     parts = [each for each in budget["parts"] if each["mean"] > 0] if budget else []
     if not parts:
         return Markup()

@@ -92,7 +92,7 @@ def _environment() -> Environment:
 
 def _judgements(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Of the objectives, and of what each part of the time may take."""
-    budget = report.get("budget")
+    budget = report["budget"]
     return [*report["judgements"], *(budget["judgements"] if budget else ())]
 
 
@@ -115,4 +115,6 @@ def _command(report: Mapping[str, Any]) -> str:
         words += [option, f"{plan[key]:g}" if isinstance(plan[key], float) else str(plan[key])]
     for each in report["judgements"]:
         words += ["--slo", each["objective"]]
+    for each in report["budget"]["judgements"] if report["budget"] else ():
+        words += ["--budget", each["objective"]]
     return shlex.join(words)

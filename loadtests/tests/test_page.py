@@ -94,4 +94,4 @@ def test_every_part_of_the_budget_is_on_the_page_with_its_verdict() -> None:
     for part in ("lag", "network", "queue", "inference", "residual"):
         assert f"<td>{part}</td>" in text
     assert "inference 5 ms, 50%" in text
-    assert "inference mean &lt; 4ms" in text
+    assert "--budget &#39;inference mean &lt; 4ms&#39;" in text
