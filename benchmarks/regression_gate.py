@@ -48,7 +48,9 @@ def _verdicts(given: argparse.Namespace) -> Iterator[Verdict]:
         for number in range(given.runs):
             plan = Plan(rate=given.rate, seconds=given.seconds, seed=1 + number * given.rounds)
             runs = interleaved(plan, given.rounds, drives)
-            yield report_of(("old", "new"), runs, RULE, {}).verdict
+            report = report_of(("old", "new"), runs, RULE, {})
+            sys.stderr.writelines(f"run {number}: {why}\n" for why in report.spoilt)
+            yield report.verdict
 
 
 if __name__ == "__main__":

@@ -143,6 +143,6 @@ def test_live_a_fifth_is_caught_and_the_same_raises_no_alarm(tmp_path: Path) -> 
 def begun(address: str, factor: str, folder: Path) -> subprocess.Popen[bytes]:
     """The command against the same server, whose times are multiplied."""
     command = [sys.executable, "-m", "loadtests.regression", "--old", f"{address}/x1"]
-    command += ["--new", f"{address}/x{factor}", "--rounds", "10", "--rate", "400"]
-    command += ["--seconds", "0.1", "--json", str(folder / factor)]
+    command += ["--new", f"{address}/x{factor}", "--rounds", "10", "--rate", "200"]
+    command += ["--seconds", "0.25", "--json", str(folder / factor)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
