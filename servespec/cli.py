@@ -58,6 +58,47 @@ def _verbs_that_judge(verbs: Verbs) -> None:
     _judging_options(certify)
     certify.add_argument("--only", choices=["conformance"], help="run this suite only")
 
+    text = "load a server in an open loop, and judge its tail (needs the extra load)"
+    load = _verb(verbs, "load", _load, text)
+    _load_options(load)
+
+    text = "find the load that one replica serves within its objectives (needs the extra load)"
+    _passed_on(verbs, "capacity", "loadtests.knee", text, "--target-url URL --slo OBJECTIVE ...")
+    text = "compare a server with what it was, in turn (needs the extra load)"
+    _passed_on(verbs, "regression", "loadtests.regression", text, "--old URL --new URL ...")
+
+
+def _passed_on(verbs: Verbs, name: str, module: str, text: str, rest: str) -> None:
+    """A verb whose options are the module's own."""
+    # With that prefix none of them is taken for one of ours.
+    verb = _verb(verbs, name, _pass_on, text, prefix_chars="\0", add_help=False)
+    verb.set_defaults(module=f"servespec.suites.{module}")
+    verb.add_argument("rest", nargs=argparse.REMAINDER, metavar=rest)
+
+
+def _load_options(parser: argparse.ArgumentParser) -> None:
+    """What they may be is known where they are read: the suite may be missing here."""
+    _address_options(parser)
+    parser.add_argument("--profile", metavar="NAME", help="a load test by name; what follows wins")
+    parser.add_argument(
+        "--slo", action="append", default=[], metavar="OBJECTIVE",
+        help="such as 'p99 < 100ms'; those of the target file when absent",
+    )  # fmt: skip
+    parser.add_argument(
+        "--budget", action="append", default=[], metavar="LIMIT",
+        help="what a part may take, such as 'inference p99 < 20ms'",
+    )  # fmt: skip
+    parser.add_argument("--arrivals", metavar="NAME[:PARAMETER]", help="how requests come")
+    parser.add_argument("--rate", metavar="R", help="requests a second")
+    parser.add_argument("--seconds", metavar="S", help="for how long")
+    parser.add_argument("--workload", metavar="NAME", help="what is asked")
+    parser.add_argument("--plane", metavar="NAME", help="what is spoken: rest, binary or grpc")
+    parser.add_argument("--seed", metavar="N", help="of the arrivals, and of what each asks")
+    parser.add_argument("--answer-seconds", metavar="S", help="after which a request is lost")
+    parser.add_argument("--in-flight", metavar="N", help="the most under way in one process")
+    parser.add_argument("--processes", metavar="N", help="that send the load together")
+    parser.add_argument("--report-dir", metavar="DIR", help="where reports go (reports/)")
+
 
 def _verbs_that_prepare(verbs: Verbs) -> None:
     init = _verb(verbs, "init", _init, "probe a running server and write a target file")
@@ -71,9 +112,7 @@ def _verbs_that_prepare(verbs: Verbs) -> None:
     )
 
     text = "run the reference server (needs the extra cpu or gpu)"
-    # With that prefix none of the server's own options is taken for one of ours.
-    serve = _verb(verbs, "serve", _serve, text, prefix_chars="\0", add_help=False)
-    serve.add_argument("rest", nargs=argparse.REMAINDER, metavar="--models DIR ...")
+    _passed_on(verbs, "serve", "reference_server", text, "--models DIR ...")
 
     fixtures = _verb(verbs, "fixtures", _fixtures, "write the models that a target must host")
     fixtures.add_argument("directory", type=Path, metavar="DIR", help="where; new or empty")
@@ -106,13 +145,17 @@ def _verb(
 
 
 def _judging_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--target", metavar="FILE", help="target file (TOML)")
-    parser.add_argument("--target-url", metavar="URL", help="REST address of a running server")
-    parser.add_argument("--target-grpc", metavar="HOST:PORT", help="its gRPC address")
+    _address_options(parser)
     parser.add_argument("--profile", action="append", metavar="NAME", help="only this profile")
     parser.add_argument("--intrusive", action="store_true", help="also what may harm a bare URL")
     parser.add_argument("--baseline", metavar="FILE", help="known failures")
     parser.add_argument("--report-dir", metavar="DIR", help="where reports go (reports/)")
+
+
+def _address_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", metavar="FILE", help="target file (TOML)")
+    parser.add_argument("--target-url", metavar="URL", help="REST address of a running server")
+    parser.add_argument("--target-grpc", metavar="HOST:PORT", help="its gRPC address")
 
 
 def _conformance(given: argparse.Namespace) -> int:
@@ -125,6 +168,15 @@ def _certify(given: argparse.Namespace) -> int:
     if not given.target:
         raise CommandError("certify: expected --target FILE; `servespec init URL` writes one")
     return _judged(_pytest("conformance", given))
+
+
+def _load(given: argparse.Namespace) -> int:
+    command = [sys.executable, "-m", "servespec.suites.loadtests"]
+    for name, value in vars(given).items():
+        if name != "verb" and value is not None:
+            values = value if isinstance(value, list) else [value]
+            command += [f"--{name.replace('_', '-')}={each}" for each in values]
+    return _in_child(command)
 
 
 def _judged(command: Sequence[str]) -> int:
@@ -180,8 +232,8 @@ def _init(given: argparse.Namespace) -> int:
     return 0
 
 
-def _serve(given: argparse.Namespace) -> int:
-    return _in_child([sys.executable, "-m", "servespec.suites.reference_server", *given.rest])
+def _pass_on(given: argparse.Namespace) -> int:
+    return _in_child([sys.executable, "-m", given.module, *given.rest])
 
 
 def _fixtures(given: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The pytest plugin: options `--target-*`, the fixture `target`, a verdict for every check.
+"""The pytest plugin: options `--target-*`, the fixtures `target` and `load_test`, the verdicts.
 
 It imports neither httpx nor grpc while pytest starts: who has servespec installed and judges
 nothing pays nothing.
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from servespec.target.target import Target
 
     from .judge import Judge
+    from .loading import LoadTest
 
-__all__ = ["target"]
+__all__ = ["load_test", "target"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,3 +79,19 @@ def target(request: pytest.FixtureRequest) -> "Target":
             pytrace=False,
         )
     return judge.session.target
+
+
+@pytest.fixture(scope="session")
+def load_test(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> "LoadTest":
+    """Loads the judged server: `load_test("tail", slo=["p99 < 100ms"]).verdict == "PASS"`."""
+    from .loading import LoadTest
+
+    request.getfixturevalue("target")
+    judge: Judge | None = request.config.pluginmanager.get_plugin("servespec-judge")
+    assert judge is not None
+    addresses, file = judge.session.addresses, request.config.option.target
+    given = {"target-url": addresses.rest, "target-grpc": addresses.grpc, "target": file}
+    words = [f"--{name}={value}" for name, value in given.items() if value]
+    return LoadTest(words, lambda: tmp_path_factory.mktemp("load"))

@@ -3,7 +3,6 @@
 import argparse
 import platform
 import shlex
-import ssl
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -18,9 +17,17 @@ from servespec.fixtures import build
 from servespec.target.defects import DefectSwitch
 from servespec.target.environment import interpreter
 from servespec.target.environment import version as version_of
+from servespec.target.given import (
+    UsageError,
+    addresses_of,
+    must_listen,
+    running,
+    source_of,
+    writable,
+)
 from servespec.target.instance import Instances
 from servespec.target.leftovers import current_run
-from servespec.target.manifest import Manifest, ManifestError, load
+from servespec.target.manifest import Addresses, Manifest, ManifestError
 from servespec.target.outcomes import NotApplicable, TargetGone, Untestable
 from servespec.target.process import StartError, TargetProcess
 from servespec.target.readiness import connect
@@ -36,10 +43,6 @@ __all__ = ["MISTAKES", "NotRun", "Options", "Session", "UsageError"]
 
 EXTENSIONS = {"binary": "binary_tensor_data", "scheduling": "schedule_policy"}
 """The name under which a server lists the extension that a profile judges, by profile."""
-
-
-class UsageError(Exception):
-    """What the user asked for cannot be: one line that says what was expected. Exit code 2."""
 
 
 MISTAKES = (UsageError, ManifestError, BaselineError)
@@ -75,8 +78,8 @@ class Options:
         unknown = sorted(set(named) - set(PROFILES))
         if unknown:
             raise UsageError(f"--profile {unknown[0]}: expected one of {', '.join(PROFILES)}")
-        source = _source(given)
-        manifest = _running(source, given) if given.target else source
+        source = source_of(given)
+        manifest = running(source, given) if given.target else source
         beside = manifest.folder / "baseline.toml"
         known = Path(given.baseline) if given.baseline else beside
         return cls(
@@ -85,22 +88,11 @@ class Options:
             manifest=manifest,
             profiles=tuple(named),
             intrusive=given.intrusive,
-            report_dir=_writable(Path(given.report_dir).absolute(), manifest.target.name),
+            report_dir=writable(Path(given.report_dir).absolute(), manifest.target.name),
             baseline=Baseline.load(known) if given.baseline or known.exists() else Baseline(),
             defects_switch=given.defects_switch,
             by_default=getattr(given, "target_by_default", False),
         )
-
-
-def _writable(report_dir: Path, target: str) -> Path:
-    """The folder of the reports, where the target's own can be made: known before any check."""
-    try:
-        (report_dir / target).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"--report-dir {report_dir}: expected a folder to write to, found {error.strerror}"
-        ) from None
-    return report_dir
 
 
 def _command(given: argparse.Namespace) -> str:
@@ -113,26 +105,6 @@ def _command(given: argparse.Namespace) -> str:
     for name in given.profile or ():
         words += ["--profile", name]
     return shlex.join(words + (["--intrusive"] if given.intrusive else []))
-
-
-def _source(given: argparse.Namespace) -> Manifest:
-    """The target file, or the URL that stands for one."""
-    if not given.target:
-        return Manifest.for_url(given.target_url, given.target_grpc)
-    return load(Path(given.target))
-
-
-def _running(source: Manifest, given: argparse.Namespace) -> Manifest:
-    """The target file; a URL beside it means that its server is running already."""
-    if not (given.target_url or given.target_grpc):
-        return source
-    return replace(
-        source,
-        target=replace(source.target, rest=given.target_url, grpc=given.target_grpc),
-        start=None,
-        probes=replace(source.probes, url=None),
-        metrics=replace(source.metrics, url=None),
-    )
 
 
 class Session:
@@ -164,8 +136,8 @@ class Session:
         if manifest.start is not None:
             self.process = self._started(manifest)
         else:
-            _must_listen(manifest)
-        addresses = self.process.addresses if self.process else manifest.addresses
+            must_listen(manifest)
+        addresses = self.addresses
         target = Target(
             addresses.rest,
             addresses.grpc,
@@ -185,6 +157,11 @@ class Session:
         )
         self._open.callback(target.close)
         return target
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the target is reached; those of one not yet started may hold placeholders."""
+        return self.process.addresses if self.process else self.options.manifest.addresses
 
     @cached_property
     def instances(self) -> Instances | None:
@@ -285,7 +262,7 @@ class Session:
         """None while the target is there; asked when an exchange broke off."""
         if self.process:
             return self.process.alive()
-        for address in _addresses(self.options.manifest):
+        for address in addresses_of(self.options.manifest):
             try:
                 connect(address)
             except ConnectionRefusedError:
@@ -312,7 +289,7 @@ class Session:
     def report(self, checks: Sequence[CheckResult]) -> Report:
         """What the run found."""
         manifest = self.options.manifest
-        addresses = self.process.addresses if self.process else manifest.addresses
+        addresses = self.addresses
         urls = {"rest": addresses.rest, "grpc": addresses.grpc}
         return Report(
             suite=SuiteInfo(
@@ -341,18 +318,3 @@ class Session:
             },
             baseline=self.options.baseline,
         )
-
-
-def _must_listen(manifest: Manifest) -> None:
-    for address in _addresses(manifest):
-        try:
-            connect(address, manifest.tls() if address.startswith("https:") else None)
-        except ssl.SSLError as error:
-            raise StartError(f"{address}: expected TLS by a server to trust: {error}") from None
-        except OSError as error:
-            why = error.strerror or error
-            raise StartError(f"nothing listens at {address}: {why}") from None
-
-
-def _addresses(manifest: Manifest) -> list[str]:
-    return [address for address in (manifest.target.rest, manifest.target.grpc) if address]

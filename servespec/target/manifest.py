@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from ..fixtures import FIXTURES
 from .connection import Tls
-from .schema import ManifestError, Where, known, read, scalars
+from .objective import Objective, ObjectiveError
+from .schema import TEXT, ManifestError, Where, known, read, scalars
 from .sections import (
     GRPC,
     NAME,
@@ -87,7 +88,8 @@ class Manifest:
     claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     probes: Probes = field(default_factory=Probes)
     metrics: Metrics = field(default_factory=Metrics)
-    objectives: Mapping[str, Any] = field(default_factory=dict)
+    objectives: Mapping[str, Objective] = field(default_factory=dict)
+    budget: Mapping[str, Objective] = field(default_factory=dict)
     quantization: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     chaos: Chaos = field(default_factory=Chaos)
 
@@ -246,6 +248,16 @@ def _many(
     return reader
 
 
+def _objectives(table: object, where: Where) -> Mapping[str, Objective]:
+    found = {}
+    for name, text in where.table(table).items():
+        try:
+            found[name] = Objective.parse(TEXT.checked(text, name, where))
+        except ObjectiveError as error:
+            raise where.mistake(name, error.expected, error.found) from None
+    return found
+
+
 SECTIONS: Mapping[str, Callable[[object, Where], Any]] = {
     "target": _one(TargetSection),
     "start": _one(Start),
@@ -255,7 +267,8 @@ SECTIONS: Mapping[str, Callable[[object, Where], Any]] = {
     "claims": _many(scalars, CLAIMABLE),
     "probes": _one(Probes),
     "metrics": _one(Metrics),
-    "objectives": scalars,
+    "objectives": _objectives,
+    "budget": _objectives,
     "quantization": _many(scalars),
     "chaos": _one(Chaos),
 }

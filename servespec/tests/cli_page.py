@@ -18,7 +18,7 @@ Written by `python -m servespec.tests.cli_page`.
 | exit code | what it means |
 |---|---|
 | 0 | every MUST of the judged profiles holds; or the command did what it was asked |
-| 1 | a MUST does not hold, or an entry of the baseline is stale |
+| 1 | a MUST does not hold, or an entry of the baseline is stale; a load test is not a PASS |
 | 2 | usage: one line says what was expected |
 | 3 | the suite failed, or the target could not be judged |
 | 128 and more | 128 and the number of the signal that ended it |

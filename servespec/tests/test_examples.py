@@ -16,9 +16,16 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SUITE = ["--pyargs", "servespec.suites.conformance", "--profile", "grpc-health"]
 
 
-@pytest.mark.parametrize("asked", [["test_my_server.py"], SUITE], ids=["own tests", "suite"])
-def test_a_ci_job_judges_its_server(asked: list[str], tmp_path: Path) -> None:
-    shutil.copytree(EXAMPLES / "my_server_in_ci", tmp_path, dirs_exist_ok=True)
+CI = [
+    ("my_server_in_ci", ["test_my_server.py"]),
+    ("my_server_in_ci", SUITE),
+    ("load_test_in_ci", ["test_my_latency.py"]),
+]
+
+
+@pytest.mark.parametrize(("folder", "asked"), CI, ids=["own tests", "suite", "load test"])
+def test_a_ci_job_judges_its_server(folder: str, asked: list[str], tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES / folder, tmp_path, dirs_exist_ok=True)
     command = [sys.executable, "-m", "pytest", "-p", "servespec.plugin", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *asked, "--target", "target.toml"],

@@ -12,6 +12,7 @@ from servespec.target.manifest import (
     ManifestError,
     load,
 )
+from servespec.target.objective import Objective
 from servespec.target.sections import (
     Auth,
     Chaos,
@@ -60,7 +61,7 @@ startup = "/startupz"
 [metrics]
 requests = "nv_inference_request_success"
 [objectives]
-p99_ms = 50
+tail = "p99 < 50ms"
 [quantization.int8]
 model = "digits_int8"
 [chaos]
@@ -91,6 +92,7 @@ def test_every_section_is_read(file: Path) -> None:
     assert manifest.probes.startup == "/startupz"
     assert manifest.metrics.requests == "nv_inference_request_success"
     assert manifest.metrics.in_flight == "inference_in_flight"
+    assert manifest.objectives == {"tail": Objective.parse("p99 < 50ms")}
     assert manifest.quantization == {"int8": {"model": "digits_int8"}}
     assert manifest.chaos.kill == ("pkill", "worker")
 
@@ -168,7 +170,12 @@ MISTAKES = [
     (TARGET + "[fixtures]\nadd_sub = 1\n", "[fixtures.add_sub]: expected a table, found 1"),
     (TARGET + "[claims.bathcing]\n", "'bathcing' (did you mean 'batching'?)"),
     (TARGET + "[claims.batching]\na = { b = 1 }\n", "[claims.batching] a: expected a string, a n"),
-    (TARGET + "[objectives]\na = [[1]]\n", "[objectives] a: expected a string, a number"),
+    (TARGET + "[objectives]\na = 5\n", "[objectives] a: expected a string, found 5"),
+    (
+        TARGET + '[objectives]\na = "p99 < 5"\n',
+        "[objectives] a: expected a bound such as 100ms, 0.1s or 250us, found '5'",
+    ),
+    (TARGET + "[quantization.a]\nb = [[1]]\n", "[quantization.a] b: expected a string, a number"),
     (TARGET + '[chaos]\nkill = "pkill"\n', "[chaos] kill: expected a list of words"),
     (TARGET + '[chaos]\nkil = ["a"]\n', "[chaos] kil: expected a known name"),
     (TARGET + '[metrics]\nrequests = "a b"\n', "[metrics] requests: expected the name of a metric"),

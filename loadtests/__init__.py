@@ -1,0 +1,1 @@
+"""Load tests whose tail can be trusted: open loop, in Locust, judged with intervals."""

@@ -1,0 +1,96 @@
+"""What the generator itself takes, measured before each run: against nothing, and at nothing."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from gevent import subprocess
+
+from servespec.stats.percentiles import percentile
+from servespec.target.schedules import poisson
+
+from .generator import Generator
+from .pacer import CLOCK
+from .plan import Plan
+from .planes import Endpoint, senders
+from .workloads import Question
+
+__all__ = ["Calibration", "calibrate"]
+
+SECONDS = 1.5
+PERCENTS = (50.0, 99.0, 99.9)
+_LEAD = 0.1
+_PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a worker showed at its share of the rate; seconds at the p50, p99 and p99.9.
+
+    Attributes:
+        rate: requests a second.
+        bare: the lateness of a loop that only sleeps, in a process of its own.
+        lag: the lateness of the generator, against a server that does nothing.
+        response: what that server's answers took, from their intended moments.
+    """
+
+    rate: float
+    bare: Sequence[float]
+    lag: Sequence[float]
+    response: Sequence[float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return asdict(self)
+
+
+def calibrate(
+    plan: Plan, endpoint: Endpoint, questions: Sequence[Question], rate: float
+) -> Calibration:
+    """Measure for a second and a half each, with the same requests at the same rate."""
+    bare = json.loads(_output("bare_loop", str(rate), str(SECONDS), str(plan.seed)))
+    with _null_server(endpoint) as null, ExitStack() as opened:
+        offsets = poisson(rate, SECONDS, plan.seed)
+        choice = [number % len(questions) for number in range(len(offsets))]
+        well = [replace(question, poisoned=False) for question in questions]
+        sender = senders(null, well, choice, plan.timeout, opened)
+        numbers = np.arange(len(offsets))
+        generator = Generator(numbers, offsets, sender, plan.in_flight, lambda _row: None)
+        generator.run(CLOCK() + _LEAD, plan.timeout)
+    records = generator.records
+    return Calibration(
+        rate, _percentiles(bare), _percentiles(records.lag_seconds()),
+        _percentiles(records.response_seconds()),
+    )  # fmt: skip
+
+
+def _percentiles(seconds: Sequence[float] | np.ndarray) -> Sequence[float]:
+    return [percentile(seconds, percent) for percent in PERCENTS] if len(seconds) else []
+
+
+def _command(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", f"{__package__}.{module}", *arguments]
+
+
+def _output(module: str, *arguments: str) -> str:
+    done = subprocess.run(
+        _command(module, *arguments), stdout=subprocess.PIPE, check=True, timeout=_PATIENCE
+    )
+    return str(done.stdout.decode())
+
+
+@contextmanager
+def _null_server(endpoint: Endpoint) -> Iterator[Endpoint]:
+    command = _command("null_server", endpoint.plane)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            plain = replace(endpoint.access, tls=None)
+            yield replace(endpoint, address=f"http://127.0.0.1:{port}", access=plain)
+        finally:
+            server.communicate()  # the end of its input is its end

@@ -1,0 +1,132 @@
+"""What makes a run worthless, whatever it shows: faults of the generator."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .plan import Plan
+from .records import Fate, Records
+
+__all__ = ["GATES", "Run", "spoilt", "spoilt_blocks"]
+
+ACHIEVED = 0.99
+"""The least share of the requests that has to be dispatched by the schedule's end."""
+LITTLE = 0.05
+"""By how much the two sides of L = lambda W may differ, as a share of the larger one."""
+BESIDE = 1e-4
+"""Seconds a request that they may differ in any case: the count is made beside the times, and where
+processes share a core one of them may wait in between. A fast server's times are hardly longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that is over.
+
+    Attributes:
+        plan: what was to be done.
+        records: what became of each request.
+        problems: with the workers, a sentence each.
+        area: of the requests under way over time, as the workers counted them.
+        calibrations: what each worker said of itself.
+        cpu_seconds: what the workers took.
+        timings: the Server-Timing of some answers, by the request's number.
+    """
+
+    plan: Plan
+    records: Records
+    problems: Sequence[str]
+    area: float
+    calibrations: Sequence[Mapping[str, Any]]
+    cpu_seconds: float
+    timings: Mapping[int, str] = field(default_factory=dict)
+
+
+def spoilt(run: Run) -> list[str]:
+    """Why the run says nothing: a sentence for each gate that it did not pass."""
+    return [why for gate in GATES if (why := gate(run))]
+
+
+def spoilt_blocks(runs: Sequence[Run]) -> list[str]:
+    """The same for short runs that are taken together, each fault once.
+
+    The load achieved is that of them all: in a block of some requests the last alone is a percent.
+    """
+    gates = [gate for gate in GATES if gate is not load_achieved]
+    found = [why for run in runs for gate in gates if (why := gate(run))]
+    share = achieved(runs)
+    if share < ACHIEVED:
+        found.append(f"the generator had sent {share:.1%} of the load in time, not {ACHIEVED:.0%}")
+    return list(dict.fromkeys(found))
+
+
+def workers_reported(run: Run) -> str:
+    """Each worker told all of its share."""
+    pending = run.records.counts()[Fate.PENDING]
+    problems = [*run.problems]
+    if pending:
+        problems.append(f"nothing is known of {pending:,} requests")
+    return "; ".join(problems)
+
+
+def schedule_covered(run: Run) -> str:
+    """The run was not stopped."""
+    unasked = run.records.counts()[Fate.UNASKED]
+    if not unasked:
+        return ""
+    return f"stopped before {unasked:,} of {len(run.records):,} requests were sent"
+
+
+def nothing_shed(run: Run) -> str:
+    """There was a place for each request."""
+    shed = run.records.counts()[Fate.SHED]
+    if not shed:
+        return ""
+    return f"the generator shed {shed:,} requests: more than {run.plan.in_flight} were under way"
+
+
+def load_achieved(run: Run) -> str:
+    """What was to be sent was sent while it was to be sent."""
+    share = achieved([run])
+    if share >= ACHIEVED or nothing_shed(run):
+        return ""
+    return (
+        f"the generator had sent {share:.1%} of the load by the schedule's end, not {ACHIEVED:.0%}"
+    )
+
+
+def achieved(runs: Sequence[Run]) -> float:
+    """The share of all requests that was dispatched by the end of the run it belongs to."""
+    asked = in_time = 0
+    for run in runs:
+        records = run.records
+        begun = records.fate != Fate.UNASKED
+        end = max(float(records.intended[-1]), run.plan.seconds)
+        asked += int(np.count_nonzero(begun))
+        in_time += int(np.count_nonzero(begun & (records.dispatched <= end)))
+    return in_time / max(1, asked)
+
+
+def littles_law(run: Run) -> str:
+    """The records tell of as many requests under way as were counted."""
+    stays = run.records.done - run.records.dispatched
+    told = float(np.nansum(stays))
+    larger = max(told, run.area)
+    if abs(told - run.area) <= max(LITTLE * larger, BESIDE * len(run.records)):
+        return ""
+    seconds = run.plan.seconds
+    return (
+        f"Little's law is off: {run.area / seconds:.3g} requests were under way on average, "
+        f"{told / seconds:.3g} by their times"
+    )
+
+
+GATES: tuple[Callable[[Run], str], ...] = (
+    workers_reported,
+    schedule_covered,
+    nothing_shed,
+    load_achieved,
+    littles_law,
+)
+"""Each returns what is wrong, or nothing."""

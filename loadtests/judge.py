@@ -1,0 +1,200 @@
+"""Whether a run kept its objectives, as far as it can tell."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from servespec.stats.early_stopping import Decision, decide
+from servespec.stats.effective import effective_over, effective_size
+from servespec.stats.percentiles import Interval, interval, percentile
+from servespec.target.objective import Measure, Objective
+from servespec.verdicts.verdict import Verdict
+
+from .gates import Run, spoilt
+from .records import Fate
+
+__all__ = ["Judgement", "judge"]
+
+CONFIDENCE = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a run says about one objective.
+
+    Attributes:
+        objective: as it is written.
+        sentence: what was seen, and what would decide.
+        value: what was seen, in the unit of the objective's bound; infinite where too many
+            requests were not answered.
+        low: where the true value begins, at the confidence of the judgement.
+        high: where it ends.
+    """
+
+    objective: str
+    verdict: Verdict
+    sentence: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an objective is held against.
+
+    Attributes:
+        taken: seconds, infinite for what was not answered, in the order of the schedule.
+        answers: right ones in each whole second of it.
+    """
+
+    taken: np.ndarray
+    answers: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The same before the generator was looked at; `missing` requests more would decide."""
+
+    verdict: Verdict
+    value: float
+    within: Interval
+    missing: int | None = None
+
+
+def judge(run: Run, objectives: Sequence[Objective]) -> list[Judgement]:
+    """Judge each objective by itself.
+
+    A run that the generator spoilt says nothing. Lateness of the generator makes times longer and
+    never shorter, so a PASS stands; a FAIL is one only if the requests miss the objective counted
+    from their dispatch as well: it is INVALID where they pass so, INCONCLUSIVE where that is open.
+    """
+    why = spoilt(run)
+    return [_judged(run, objective, why) for objective in objectives]
+
+
+def _judged(run: Run, objective: Objective, why: Sequence[str]) -> Judgement:
+    find, answers = _FINDERS[objective.measure], _answers(run)
+    found = find(objective, Seen(run.records.response_seconds(), answers))
+    verdict, sentence = found.verdict, _sentence(objective, found)
+    if why:
+        verdict, sentence = Verdict.INVALID, f"{'; '.join(why)}; {sentence}"
+    elif verdict is Verdict.FAIL:
+        without = find(objective, Seen(run.records.service_seconds(), answers))
+        if without.verdict is not Verdict.FAIL:
+            passes = without.verdict is Verdict.PASS
+            verdict = Verdict.INVALID if passes else Verdict.INCONCLUSIVE
+            sentence += f"; without the generator's lateness {_sentence(objective, without)}"
+    return Judgement(
+        str(objective), verdict, sentence, found.value, found.within.low, found.within.high
+    )
+
+
+def _answers(run: Run) -> np.ndarray:
+    ended = run.records.done[run.records.fate == Fate.ANSWERED]
+    whole = int(run.plan.seconds)
+    return np.histogram(ended, bins=max(1, whole), range=(0, max(1, whole)))[0].astype(float)
+
+
+def _percentile(objective: Objective, seen: Seen) -> Finding:
+    """MLPerf's rule: so few were over the bound that the percentile has to be below it."""
+    taken = seen.taken
+    over = int(np.count_nonzero(taken >= objective.bound))
+    worth = effective_over(taken, objective.bound)
+    decision = _decided(len(taken), over, objective, worth)
+    within = interval(taken, objective.percent, CONFIDENCE, worth)
+    return _found(decision, percentile(taken, objective.percent), within)
+
+
+def _error_rate(objective: Objective, seen: Seen) -> Finding:
+    bad = ~np.isfinite(seen.taken)
+    worth = effective_size(bad)
+    decision = _decided(len(bad), int(bad.sum()), objective, worth)
+    spread = 2.58 * float(np.sqrt(bad.mean() * (1 - bad.mean()) / max(1.0, worth)))
+    share = float(bad.mean())
+    return _found(decision, share, Interval(max(0.0, share - spread), min(1.0, share + spread)))
+
+
+def _throughput(objective: Objective, seen: Seen) -> Finding:
+    return _mean_found(seen.answers, objective, above=True)
+
+
+def _mean(objective: Objective, seen: Seen) -> Finding:
+    if not np.isfinite(seen.taken).all():
+        return Finding(Verdict.FAIL, float("inf"), Interval(float("inf"), float("inf")))
+    return _mean_found(seen.taken, objective, above=False)
+
+
+def _ratio(objective: Objective, seen: Seen) -> Finding:
+    """Both percentiles within their intervals at half the doubt each, the ratio at its ends."""
+    taken = seen.taken
+    confidence = 1 - (1 - CONFIDENCE) / 2
+    upper = percentile(taken, objective.percent)
+    lower = percentile(taken, objective.lower)
+    worth = effective_over(taken, upper)
+    top = interval(taken, objective.percent, confidence, worth)
+    base = interval(taken, objective.lower, confidence, worth)
+    low = max(0.0, top.low) / base.high if base.high < np.inf else 0.0
+    high = top.high / base.low if base.low > 0 else np.inf
+    return _told(upper / lower, Interval(low, high), objective.bound, above=False)
+
+
+_FINDERS: dict[Measure, Callable[[Objective, Seen], Finding]] = {
+    Measure.PERCENTILE: _percentile,
+    Measure.ERROR_RATE: _error_rate,
+    Measure.THROUGHPUT: _throughput,
+    Measure.MEAN: _mean,
+    Measure.RATIO: _ratio,
+}
+
+
+def _decided(count: int, bad: int, objective: Objective, worth: float) -> Decision:
+    assert objective.allowed is not None
+    return decide(count, bad, objective.allowed, CONFIDENCE, worth)
+
+
+def _found(decision: Decision, value: float, within: Interval) -> Finding:
+    if decision.kept:
+        return Finding(Verdict.PASS, value, within)
+    if decision.missed:
+        return Finding(Verdict.FAIL, value, within)
+    return Finding(Verdict.INCONCLUSIVE, value, within, decision.needed)
+
+
+def _mean_found(values: np.ndarray, objective: Objective, *, above: bool) -> Finding:
+    """By the mean's normal interval, neighbours in time being alike."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Finding(Verdict.INCONCLUSIVE, mean, Interval(-np.inf, np.inf))
+    spread = 2.58 * float(values.std(ddof=1)) / np.sqrt(effective_size(values))
+    return _told(mean, Interval(mean - spread, mean + spread), objective.bound, above=above)
+
+
+def _told(value: float, within: Interval, bound: float, *, above: bool) -> Finding:
+    """By which side of the bound the whole interval lies on."""
+    if within.low <= bound <= within.high:
+        return Finding(Verdict.INCONCLUSIVE, value, within)
+    kept = within.low > bound if above else within.high < bound
+    return Finding(Verdict.PASS if kept else Verdict.FAIL, value, within)
+
+
+def _sentence(objective: Objective, finding: Finding) -> str:
+    text = _value(objective, finding.value)
+    low, high = (_value(objective, end) for end in (finding.within.low, finding.within.high))
+    said = f"{str(objective).partition(chr(32))[0]} is {text} ({low} to {high})"
+    if finding.verdict is not Verdict.INCONCLUSIVE:
+        return said
+    if finding.missing is None:
+        return f"{said}, too close to the bound to tell"
+    return f"{said}; needs {finding.missing:,} more requests"
+
+
+def _value(objective: Objective, value: float) -> str:
+    if not np.isfinite(value):
+        return "unbounded" if value > 0 else "0"
+    if objective.measure in (Measure.PERCENTILE, Measure.MEAN):
+        return f"{value * 1e3:.4g} ms"
+    if objective.measure is Measure.ERROR_RATE:
+        return f"{value:.3%}"
+    return f"{value:.4g}"

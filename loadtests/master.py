@@ -1,0 +1,128 @@
+"""The master: one schedule for all workers, and one table of what became of it."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from .gates import Run
+from .pacer import CLOCK
+from .plan import Plan
+from .records import Records
+from .worker import LEAD_SECONDS, Assignment
+
+__all__ = ["Channel", "Master"]
+
+_READY_SECONDS = 60.0
+"""In which workers have encoded their requests and measured themselves."""
+_LATE_SECONDS = 5.0
+"""In which the last report of a worker comes, when all its time is over."""
+
+
+class Channel(Protocol):
+    """How the master reaches its workers."""
+
+    def workers(self) -> list[str]:
+        """The names of those that are there."""
+
+    def send(self, kind: str, data: Mapping[str, Any], worker: str) -> None:
+        """Send a message to one of them."""
+
+
+class Master:
+    """Hands out a run, and collects it.
+
+    Attributes:
+        records: of all requests, in the order of the schedule.
+        problems: what went wrong with the workers, a sentence each.
+        under_way: how many requests are now, by worker.
+        calibrations: what each worker said of itself.
+        cpu_seconds: what the workers took.
+        timings: what some answers told of themselves, by the request's number.
+        area: of the requests under way over time, as the workers counted them.
+    """
+
+    def __init__(self, plan: Plan, address: str, channel: Channel) -> None:
+        self.plan = plan
+        self.records = Records.planned(plan.offsets())
+        self.problems: list[str] = []
+        self.under_way: dict[int, int] = {}
+        self.calibrations: list[Mapping[str, Any]] = []
+        self.cpu_seconds = 0.0
+        self.area = 0.0
+        self.timings: dict[int, str] = {}
+        self._address = address
+        self._channel = channel
+        self._workers: list[str] = []
+        self._ready: set[int] = set()
+        self._done: set[int] = set()
+        self._begun = CLOCK()
+        self._gone = False
+
+    def begin(self) -> None:
+        """Tell every worker its share."""
+        self._workers = self._channel.workers()
+        for index, worker in enumerate(self._workers):
+            assignment = Assignment(self.plan, self._address, index, len(self._workers))
+            self._channel.send("assign", assignment.to_dict(), worker)
+
+    def ready(self, data: Mapping[str, Any]) -> None:
+        """Hear that a worker can begin; when all can, they do."""
+        self._ready.add(data["index"])
+        self.calibrations.append(data["calibration"])
+        if len(self._ready) == len(self._workers):
+            self._begun, self._gone = CLOCK(), True
+            for worker in self._workers:
+                self._channel.send("go", {}, worker)
+
+    def rows(self, data: Mapping[str, Any]) -> None:
+        """Take what became of some requests."""
+        numbers = np.frombuffer(data["numbers"], np.int64)
+        self.records.unpack(numbers, data)
+        self.under_way[data["index"]] = data["under_way"]
+        self.timings.update(data["timings"])
+
+    def done(self, data: Mapping[str, Any]) -> None:
+        """Hear that a worker has nothing more to tell."""
+        self._done.add(data["index"])
+        self.under_way[data["index"]] = 0
+        self.cpu_seconds += data["cpu_seconds"]
+        self.area += data["area"]
+
+    def run(self) -> Run:
+        """What was collected."""
+        return Run(
+            plan=self.plan,
+            records=self.records,
+            problems=self.problems,
+            area=self.area,
+            calibrations=self.calibrations,
+            cpu_seconds=self.cpu_seconds,
+            timings=self.timings,
+        )
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the schedule began; negative before it."""
+        return CLOCK() - self._begun - LEAD_SECONDS if self._gone else -LEAD_SECONDS
+
+    def is_over(self) -> bool:
+        """Whether all was told, or is not to be expected any more."""
+        if len(self._done) == len(self._workers):
+            return True
+        lost = [name for name in self._workers if name not in self._channel.workers()]
+        if lost:
+            self.problems.append(f"worker {', '.join(lost)} was lost before its last report")
+            return True
+        limit = _READY_SECONDS
+        if self._gone:
+            last = float(self.records.intended[-1]) if len(self.records) else 0.0
+            limit = LEAD_SECONDS + last + self.plan.timeout + _LATE_SECONDS
+        if CLOCK() - self._begun <= limit:
+            return False
+        missing = sorted({*range(len(self._workers))} - (self._done if self._gone else self._ready))
+        what = "its last report" if self._gone else "the beginning"
+        self.problems.append(
+            f"worker {', '.join(map(str, missing))} was not heard of before {what}"
+        )
+        return True

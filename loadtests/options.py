@@ -1,0 +1,94 @@
+"""What of a load test can be set, on the command line and in the form of Locust's page."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from servespec.target.manifest import load
+from servespec.target.objective import Objective
+
+from .budget import Limit
+from .plan import ARRIVALS, Plan
+from .planes import PLANES
+from .workloads import WORKLOADS
+
+__all__ = ["add_options", "limits_of", "objectives_of", "plan_of"]
+
+_DEFAULT = Plan()
+
+
+def add_options(parser: Any) -> None:
+    """Add them to Locust's parser; a master sends their values to its workers as plain ones."""
+    add = parser.add_argument
+    add("--arrivals", default=_DEFAULT.arrivals, metavar="NAME[:PARAMETER]",
+        help=f"how requests come: {', '.join(ARRIVALS)}")  # fmt: skip
+    add("--rate", type=float, default=_DEFAULT.rate, metavar="R",
+        help="requests a second")  # fmt: skip
+    add("--seconds", type=float, default=_DEFAULT.seconds, metavar="S",
+        help="how long")  # fmt: skip
+    add("--workload", default=_DEFAULT.workload, choices=list(WORKLOADS),
+        help="what is asked")  # fmt: skip
+    add("--plane", default=_DEFAULT.plane, choices=PLANES, help="what is spoken")
+    add("--slo", action="append", default=None, metavar="OBJECTIVE",
+        help="such as 'p99 < 100ms'; more after a comma, or given again")  # fmt: skip
+    add("--budget", action="append", default=None, metavar="LIMIT",
+        help="what a part may take, such as 'inference p99 < 20ms'")  # fmt: skip
+    add("--target", default=None, metavar="FILE",
+        include_in_web_ui=False,
+        help="target file: headers, TLS, names of fixtures, objectives")  # fmt: skip
+    add("--load-report", default=None, metavar="FILE",
+        include_in_web_ui=False, help="where to write what came of it, as JSON")  # fmt: skip
+    add("--seed", type=int, default=_DEFAULT.seed, metavar="N",
+        help="of the arrivals, and of what each asks")  # fmt: skip
+    add("--answer-seconds", type=float, default=_DEFAULT.timeout, metavar="S",
+        help="after which a request counts as lost")  # fmt: skip
+    add("--in-flight", type=int, default=_DEFAULT.in_flight, metavar="N",
+        help="the most under way in one process; one more is shed")  # fmt: skip
+
+
+def plan_of(given: argparse.Namespace) -> Plan:
+    """The plan that was asked for."""
+    return Plan(
+        arrivals=given.arrivals,
+        rate=given.rate,
+        seconds=given.seconds,
+        seed=given.seed,
+        plane=given.plane,
+        workload=given.workload,
+        timeout=given.answer_seconds,
+        in_flight=given.in_flight,
+    )
+
+
+def objectives_of(given: argparse.Namespace) -> Sequence[Objective]:
+    """What is asked of the run: on the command line, else in the target file.
+
+    Raises:
+        ObjectiveError: one of them is none.
+        ManifestError: there is a mistake in the target file.
+    """
+    asked = _asked(given.slo)
+    if given.target and not asked:
+        return list(load(Path(given.target)).objectives.values())
+    return [Objective.parse(text) for text in asked]
+
+
+def limits_of(given: argparse.Namespace) -> Sequence[Limit]:
+    """What each part of a request may take: on the command line, else in the target file.
+
+    Raises:
+        ObjectiveError: one of them is none.
+        ManifestError: there is a mistake in the target file.
+    """
+    asked = _asked(given.budget)
+    if given.target and not asked:
+        told = load(Path(given.target)).budget
+        return [Limit.parse(f"{part} {objective}") for part, objective in told.items()]
+    return [Limit.parse(text) for text in asked]
+
+
+def _asked(given: Sequence[str] | str | None) -> Sequence[str]:
+    """The objectives one by one: the form of Locust's page gives text, or a list of one blank."""
+    texts = [given] if isinstance(given, str) else given or []
+    return [part for text in texts for part in text.split(",") if part.strip()]

@@ -1,0 +1,190 @@
+"""What a load test sends, when and for how long: read once, the same in every process."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from servespec.target import schedules
+
+from .traces import read_trace
+
+__all__ = ["ARRIVALS", "Plan", "PlanError", "arrivals_of"]
+
+MOST_REQUESTS = 5_000_000
+"""Of one run: every one of them is kept, with six times, in some 50 bytes."""
+
+Make = Callable[[float, float, int], np.ndarray]
+"""From rate, seconds and seed to offsets."""
+
+
+class PlanError(ValueError):
+    """One line that says what of the plan is wrong, and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A load test.
+
+    Attributes:
+        arrivals: how requests come, such as `poisson` or `gamma:2`; `ARRIVALS` lists them.
+        rate: requests a second, on the whole.
+        seconds: how long requests are sent.
+        seed: of the arrivals and of what each asks.
+        plane: what is spoken: `rest`, `binary` or `grpc`.
+        workload: what is asked.
+        timeout: seconds from its dispatch after which a request counts as lost.
+        in_flight: the most requests under way in one process; one more is shed.
+    """
+
+    arrivals: str = "poisson"
+    rate: float = 100.0
+    seconds: float = 30.0
+    seed: int = 1
+    plane: str = "rest"
+    workload: str = "identity"
+    timeout: float = 10.0
+    in_flight: int = 1000
+
+    def offsets(self) -> np.ndarray:
+        """When each request is to be sent, in seconds from the start, ascending.
+
+        Raises:
+            PlanError: the arrivals are unknown, or too few or too many.
+        """
+        for name, value in (("rate", self.rate), ("seconds", self.seconds)):
+            if not value > 0:
+                raise PlanError(f"{name}: expected a number above 0, found {value:g}")
+        if self.rate * self.seconds > MOST_REQUESTS:
+            raise PlanError(
+                f"rate x seconds: expected {MOST_REQUESTS:,} requests at most, "
+                f"found {self.rate * self.seconds:,.0f}"
+            )
+        offsets = arrivals_of(self.arrivals)(self.rate, self.seconds, self.seed)
+        if not len(offsets):
+            raise PlanError(f"arrivals: expected one request at least, found none in {self}")
+        return offsets
+
+    def fingerprint(self) -> str:
+        """What tells one schedule from another: of its offsets and of what is asked."""
+        digest = hashlib.sha256(self.offsets().tobytes())
+        digest.update(f"{self.plane} {self.workload} {self.seed}".encode())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """A way in which requests come.
+
+    Attributes:
+        parameter: what may follow its name after a colon; "" where nothing may.
+        make: from that text to a maker of offsets. A ValueError says what was wrong with it.
+    """
+
+    parameter: str
+    make: Callable[[str], Make]
+
+
+def _plain(make: Make) -> Arrivals:
+    return Arrivals("", lambda _: make)
+
+
+def _constant(rate: float, seconds: float, _seed: int) -> np.ndarray:
+    return schedules.constant(rate, seconds)
+
+
+def _offline(rate: float, seconds: float, _seed: int) -> np.ndarray:
+    return np.zeros(round(rate * seconds))
+
+
+def _gamma(text: str) -> Make:
+    variation = _number(text, above=0)
+    return lambda rate, seconds, seed: schedules.gamma(rate, seconds, seed, variation)
+
+
+def _ramp(text: str) -> Make:
+    last = _number(text)
+    return lambda rate, seconds, seed: schedules.ramp(rate, last, seconds, seed)
+
+
+def _step(text: str) -> Make:
+    more = [_number(part) for part in text.split(",")]
+    return lambda rate, seconds, seed: schedules.step([rate, *more], seconds, seed)
+
+
+def _spike(text: str) -> Make:
+    factor = _number(text)
+    return lambda rate, seconds, seed: schedules.spike(rate, factor, seconds, seed)
+
+
+def _diurnal(text: str) -> Make:
+    depth = _number(text)
+    if depth > 1:
+        raise ValueError("expected a share from 0 to 1")
+    return lambda rate, seconds, seed: schedules.diurnal(rate, depth, seconds, seed)
+
+
+def _replay(text: str) -> Make:
+    offsets = read_trace(Path(text)).offsets
+    return lambda _rate, seconds, _seed: offsets[offsets < seconds]
+
+
+ARRIVALS = {
+    "constant": _plain(_constant),
+    "poisson": _plain(schedules.poisson),
+    "server": _plain(schedules.poisson),
+    "offline": _plain(_offline),
+    "gamma": Arrivals("VARIATION of the gaps: 1 is poisson, 3 comes in bursts", _gamma),
+    "ramp": Arrivals("RATE at the end", _ramp),
+    "step": Arrivals("RATE,RATE,... after the first", _step),
+    "spike": Arrivals("FACTOR in the middle tenth", _spike),
+    "diurnal": Arrivals("DEPTH of the wave, a share of the rate", _diurnal),
+    "replay": Arrivals("FILE: a CSV file of timestamps and sizes", _replay),
+}
+"""By name. `server` and `offline` are MLPerf's: as `poisson`, and all at the start."""
+
+
+CLOSED = ("single-stream", "multi-stream")
+"""Of MLPerf's scenarios those that are not offered."""
+
+
+def arrivals_of(text: str) -> Make:
+    """Return what makes the offsets for such as `poisson` or `gamma:2`.
+
+    Raises:
+        PlanError: says what was expected.
+    """
+    name, colon, parameter = text.partition(":")
+    if name in CLOSED:
+        raise PlanError(
+            f"arrivals: expected an open loop, found {text!r}, which asks no sooner than it is "
+            "answered: what a slow server is not asked meanwhile is missing from its percentiles"
+        )
+    known = ARRIVALS.get(name)
+    if known is None:
+        raise PlanError(f"arrivals: expected one of {', '.join(ARRIVALS)}, found {name!r}")
+    if bool(colon) != bool(known.parameter):
+        form = f"{name}:{known.parameter}" if known.parameter else f"{name} alone"
+        raise PlanError(f"arrivals: expected {form}, found {text!r}")
+    try:
+        return known.make(parameter)
+    except (OSError, ValueError) as error:
+        raise PlanError(f"arrivals: {text}: {error}") from None
+
+
+def _number(text: str, above: float | None = None) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"expected a number, found {text!r}") from None
+    if not 0 <= value < float("inf") or (above is not None and value <= above):
+        limits = "from 0" if above is None else f"above {above:g}"
+        raise ValueError(f"expected a number {limits}, found {text!r}")
+    return value
+
+
+def shares(offsets: Sequence[float] | np.ndarray, worker: int, workers: int) -> np.ndarray:
+    """Which requests one of several workers sends: every so manyeth, so that together it is all."""
+    return np.arange(worker, len(offsets), workers)

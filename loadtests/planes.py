@@ -1,0 +1,142 @@
+"""From questions to bytes on a plane, and to those who send them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from servespec.target.binding import FixtureBinding
+from servespec.target.connection import Tls
+from servespec.wire import grpc as grpc_codec
+from servespec.wire import rest as rest_codec
+
+from .access import Access
+from .generator import Sender
+from .plan import PlanError
+from .rest_plane import RestMessage, RestSender
+from .workloads import Question
+
+__all__ = ["PLANES", "Endpoint", "senders"]
+
+PLANES = ("rest", "binary", "grpc")
+_CHANNELS = 4
+_JSON = "application/json"
+_OCTETS = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the load goes.
+
+    Attributes:
+        plane: one of `PLANES`.
+        address: a URL such as `http://127.0.0.1:8000`, for gRPC also `host:port`.
+        access: what else it takes to get there.
+    """
+
+    plane: str
+    address: str
+    access: Access = field(default_factory=Access)
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """Where to connect to.
+
+        Raises:
+            PlanError: the address is none.
+        """
+        parts = urlsplit(self.address if "://" in self.address else f"//{self.address}")
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            port = 0
+        if not parts.hostname or not port:
+            raise PlanError(f"host: expected such as http://127.0.0.1:8000, found {self.address!r}")
+        return parts.hostname, port
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS is spoken there; an address without a scheme leaves it to the target file."""
+        if "://" in self.address:
+            return self.address.startswith("https:")
+        return self.access.tls is not None
+
+    @property
+    def tls(self) -> Tls | None:
+        """By what it is encrypted; None: it is not."""
+        return (self.access.tls or Tls()) if self.is_encrypted else None
+
+
+def senders(
+    endpoint: Endpoint,
+    questions: Sequence[Question],
+    choice: Sequence[int],
+    timeout: float,
+    opened: ExitStack,
+) -> Callable[[], Sender]:
+    """Return what makes a sender of the requests that `choice` says.
+
+    Args:
+        endpoint: where they go.
+        questions: the distinct ones; encoded here, once.
+        choice: which of them each request of the schedule is.
+        timeout: seconds for a request.
+        opened: closes what all senders share.
+    """
+    if endpoint.plane == "grpc":
+        return _over_grpc(endpoint, questions, choice, timeout, opened)
+    messages = [_encoded(endpoint, question) for question in questions]
+    address = endpoint.host_and_port
+    tls = endpoint.tls.context() if endpoint.tls else None
+    return lambda: RestSender(address, tls, lambda number: messages[choice[number]], timeout)
+
+
+def _encoded(endpoint: Endpoint, question: Question) -> RestMessage:
+    request = endpoint.access.named(question.request)
+    body, length = rest_codec.encode_request(request, binary=endpoint.plane == "binary")
+    host, port = endpoint.host_and_port
+    path = FixtureBinding(request.model_name, request.model_version).path()
+    prefix = urlsplit(endpoint.address).path.rstrip("/") if "://" in endpoint.address else ""
+    fields = {
+        "Host": f"{host}:{port}",
+        "Content-Type": _JSON if length is None else _OCTETS,
+        "Content-Length": len(body),
+        **({} if length is None else {"Inference-Header-Content-Length": length}),
+        **endpoint.access.headers,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    line = f"POST {prefix}{path}/infer HTTP/1.1"
+    return RestMessage(line.encode(), head.encode() + b"\r\n" + body, question.poisoned)
+
+
+def _over_grpc(
+    endpoint: Endpoint,
+    questions: Sequence[Question],
+    choice: Sequence[int],
+    timeout: float,
+    opened: ExitStack,
+) -> Callable[[], Sender]:
+    import grpc.experimental.gevent
+
+    from .grpc_plane import GrpcMessage, GrpcSender, infer_call, opened_channel
+
+    grpc.experimental.gevent.init_gevent()
+    host, port = endpoint.host_and_port
+    calls = []
+    for _ in range(_CHANNELS):
+        channel = opened_channel(f"{host}:{port}", endpoint.tls)
+        opened.callback(channel.close)
+        calls.append(infer_call(channel))
+    named = (endpoint.access.named(question.request) for question in questions)
+    encoded = (grpc_codec.encode_request(request, raw=True) for request in named)
+    messages = [
+        GrpcMessage(message.SerializeToString(), question.poisoned)
+        for message, question in zip(encoded, questions, strict=True)
+    ]
+    metadata = tuple((name.lower(), value) for name, value in endpoint.access.headers.items())
+
+    def sender() -> Sender:
+        calls.append(calls.pop(0))
+        return GrpcSender(calls[0], lambda number: messages[choice[number]], timeout, metadata)
+
+    return sender

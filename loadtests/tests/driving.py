@@ -1,0 +1,80 @@
+"""The generator in a process of its own: `python -m loadtests.tests.driving JSON`.
+
+gevent stays out of the tests' own process.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..records import Records
+
+__all__ = ["Driven", "drive"]
+
+SECONDS = 30.0
+COLUMNS = ("intended", "dispatched", "sent", "first", "done", "status", "fate")
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What the generator left: `timings` is what some answers told, by the request's number."""
+
+    records: Records
+    area: float
+    timings: dict[str, str]
+
+
+def drive(
+    address: str,
+    offsets: np.ndarray,
+    *,
+    plane: str = "rest",
+    timeout: float = 5.0,
+    in_flight: int = 1000,
+    target: Path | None = None,
+) -> Driven:
+    """Send requests to an address at these seconds, as `identity` asks them."""
+    given = {"address": address, "offsets": offsets.tolist(), "plane": plane, "timeout": timeout}
+    given |= {"in_flight": in_flight, "target": str(target) if target else None}
+    command = [sys.executable, "-m", "loadtests.tests.driving", json.dumps(given)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    columns = {name: np.array(told[name]) for name in COLUMNS}
+    return Driven(Records(columns), told["area"], told["timings"])
+
+
+def _main(given: dict[str, Any]) -> None:
+    import gevent.monkey
+
+    gevent.monkey.patch_all()
+    from contextlib import ExitStack
+
+    from ..access import Access
+    from ..generator import Generator
+    from ..pacer import CLOCK
+    from ..planes import Endpoint, senders
+    from ..workloads import workload_of
+
+    offsets, target = np.array(given["offsets"]), given["target"]
+    endpoint = Endpoint(
+        given["plane"], given["address"], Access.of(Path(target) if target else None)
+    )
+    questions = workload_of("identity", 1).questions
+    with ExitStack() as opened:
+        sender = senders(endpoint, questions, [0] * len(offsets), given["timeout"], opened)
+        numbers = np.arange(len(offsets))
+        generator = Generator(numbers, offsets, sender, given["in_flight"], lambda _row: None)
+        generator.run(CLOCK() + 0.1, given["timeout"])
+    columns = {name: getattr(generator.records, name).tolist() for name in COLUMNS}
+    left = {"area": generator.area, "timings": generator.timings}
+    sys.stdout.write(json.dumps({**columns, **left}))
+
+
+if __name__ == "__main__":
+    _main(json.loads(sys.argv[1]))

@@ -1,0 +1,81 @@
+"""A run in which something happened to the generator is INVALID, whatever its answers say."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from .loading import Ended, Loading, load_with_a_fault
+from .misbehaving import Misbehaving
+
+STOPPED_SECONDS = 1.5
+
+
+def _kill_a_worker(loading: Loading, _server: Misbehaving) -> None:
+    _, workers = loading.locusts()
+    os.kill(workers[0].pid, signal.SIGKILL)
+
+
+def _stand_still(loading: Loading, server: Misbehaving) -> None:
+    locust, _ = loading.locusts()
+    os.kill(locust.pid, signal.SIGSTOP)
+    server.stopped.wait(STOPPED_SECONDS)
+    os.kill(locust.pid, signal.SIGCONT)
+
+
+def _stop_by_hand(loading: Loading, _server: Misbehaving) -> None:
+    loading.locusts()
+    loading.process.send_signal(signal.SIGTERM)
+
+
+Fault = tuple[int, Callable[[Loading, Misbehaving], None], tuple[str, ...]]
+FAULTS: Mapping[str, Fault] = {
+    "killed": (30, _kill_a_worker, ("--processes=2",)),
+    "still": (120, _stand_still, ()),
+    "stopped": (30, _stop_by_hand, ("--processes=2",)),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ended]:
+    """All at the same time: none of them is about how long something takes."""
+
+    def run(name: str) -> Ended:
+        at, fault, words = FAULTS[name]
+        folder: Path = tmp_path_factory.mktemp(name)
+        return load_with_a_fault(folder, at, fault, *words)
+
+    with ThreadPoolExecutor(len(FAULTS)) as threads:
+        return dict(zip(FAULTS, threads.map(run, FAULTS), strict=True))
+
+
+def test_a_worker_killed_in_the_run_makes_it_invalid(runs: Mapping[str, Ended]) -> None:
+    ended = runs["killed"]
+
+    assert (ended.code, ended.report["verdict"]) == (1, "INVALID")
+    assert "was lost before its last report" in ended.text
+    assert ended.report["summary"]["fates"]["answered"] > 30
+
+
+def test_a_generator_that_stood_still_has_not_sent_its_load(runs: Mapping[str, Ended]) -> None:
+    ended = runs["still"]
+
+    assert (ended.code, ended.report["verdict"]) == (1, "INVALID")
+    assert any("of the load by the schedule's end" in why for why in ended.report["spoilt"])
+    assert ended.report["summary"]["fates"] == {"answered": 150}
+
+
+def test_a_run_that_was_stopped_is_told_of_and_says_nothing(runs: Mapping[str, Ended]) -> None:
+    ended = runs["stopped"]
+
+    assert (ended.code, ended.report["verdict"]) == (128 + signal.SIGTERM, "INVALID")
+    assert any("stopped before" in why for why in ended.report["spoilt"])
+    assert set(ended.report["summary"]["fates"]) <= {"answered", "unasked", "lost"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_nothing_is_left_running(name: str, runs: Mapping[str, Ended]) -> None:
+    assert runs[name].left == []

@@ -1,0 +1,252 @@
+"""Open loop in Locust: one user a process sends that process's share of the schedule."""
+
+import math
+import signal
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust import LoadTestShape, User, events, task
+from locust.env import Environment
+from locust.exception import StopUser
+from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.web import WebUI
+
+from servespec.target.manifest import ManifestError
+from servespec.target.objective import Objective, ObjectiveError
+from servespec.verdicts.verdict import Verdict
+
+from .access import Access
+from .budget import Limit
+from .exports import Outcome, write_all
+from .master import Master
+from .options import add_options, limits_of, objectives_of, plan_of
+from .plan import PlanError
+from .records import Fate, Records
+from .report import LoadReport, report_of
+from .tables import refine_tables
+from .terminal import exit_code, progress, rendered
+from .webui.tab import add_tab
+from .worker import Assignment, Worker
+from .workloads import Question
+
+__all__ = ["OpenLoopUser", "ScheduleShape", "master_of"]
+
+_PREFIX = "servespec-"
+
+
+class Unanswered(Exception):
+    """What became of a request that was not answered: its fate, and the status where one came."""
+
+
+class RunnerChannel:
+    """Locust's own messages; where one process does everything, they go to itself."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def workers(self) -> list[str]:
+        """The names of the workers that are there."""
+        if isinstance(self._runner, MasterRunner):
+            clients = self._runner.clients
+            return sorted(each.id for each in clients.ready + clients.spawning + clients.running)
+        return ["local"]
+
+    def send(self, kind: str, data: Mapping[str, Any], worker: str) -> None:
+        """Send a message to one of them."""
+        self._runner.send_message(_PREFIX + kind, dict(data), worker)
+
+
+class LoadTest:
+    """What an environment knows of the load test: the master's part, the worker's, or both."""
+
+    def __init__(self, environment: Environment, runner: Runner) -> None:
+        self._environment = environment
+        self._runner = runner
+        self.objectives: Sequence[Objective] = ()
+        self.limits: Sequence[Limit] = ()
+        self.report: LoadReport | None = None
+        self.mistake = ""
+        self.worker = Worker(self._tell, self._fire, self._access)
+        self.master: Master | None = None
+
+    def listen(self) -> None:
+        """Hear the messages of the other side."""
+        if not isinstance(self._runner, MasterRunner):
+            self._on("assign", lambda data: self.worker.assign(Assignment.of(data)))
+            self._on("go", lambda _: self.worker.go())
+        if not isinstance(self._runner, WorkerRunner):
+            for kind in ("ready", "rows", "done"):
+                self._on(kind, partial(self._hear, kind))
+
+    def begin(self) -> None:
+        """Plan a run as the options say, and hand it out.
+
+        Raises:
+            PlanError: it cannot be.
+        """
+        plan, host, self.mistake = plan_of(self._given), self.address, ""
+        self.objectives, self.report = objectives_of(self._given), None
+        self.limits = limits_of(self._given)
+        if not host:
+            raise PlanError("host: expected the address of a server, found nothing")
+        self.master = Master(plan, host, RunnerChannel(self._runner))
+        self.master.begin()
+
+    def is_over(self) -> bool:
+        """Whether the run has ended; then it is judged."""
+        master = self.master
+        if master is None or self.report is not None:
+            return True
+        if not master.is_over():
+            sys.stderr.write(f"\r{progress(master)}\033[K")
+            sys.stderr.flush()
+            return False
+        self._end(master)
+        return True
+
+    def cut_off(self) -> None:
+        """Judge a run that was ended early, by whatever the workers have told."""
+        if self.master is not None and self.report is None:
+            self._end(self.master)
+
+    @property
+    def address(self) -> str:
+        """Where the load goes."""
+        return self._environment.host or ""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a run has begun that was not judged."""
+        return self.master is not None and self.report is None
+
+    def _end(self, master: Master) -> None:
+        self.report = report_of(master.run(), self.address, self.objectives, self.limits)
+        sys.stderr.write(f"\r\033[K{rendered(self.report)}")
+        self._environment.process_exit_code = exit_code(self.report.verdict)
+        if self._given.load_report:
+            outcome = Outcome(self.report, master.records, time.time() - master.elapsed)
+            write_all(outcome, Path(self._given.load_report))
+
+    def _access(self) -> Access:
+        return Access.of(Path(self._given.target) if self._given.target else None)
+
+    def _on(self, kind: str, hear: Any) -> None:
+        self._runner.register_message(_PREFIX + kind, lambda msg, **_: hear(msg.data))
+
+    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+        self._runner.send_message(_PREFIX + kind, data)
+
+    def _fire(self, question: Question, records: Records, row: int) -> None:
+        """Let Locust's own tables know; its times count from the intended moment too."""
+        fate = records.fate[row]
+        done = records.done[row]
+        error = None
+        if fate != Fate.ANSWERED:
+            error = Unanswered(f"{Fate(fate).name.lower()}, status {records.status[row]}")
+        self._environment.events.request.fire(  # type: ignore[no-untyped-call]
+            request_type=self._given.plane,
+            name=question.request.model_name,
+            response_time=0.0 if math.isnan(done) else (done - records.intended[row]) * 1000,
+            response_length=0,
+            exception=error,
+            context={},
+        )
+
+    @property
+    def _given(self) -> Namespace:
+        given = self._environment.parsed_options
+        assert isinstance(given, Namespace)
+        return given
+
+    def _hear(self, kind: str, data: Mapping[str, Any]) -> None:
+        getattr(self.master, kind)(data)
+
+
+_TESTS: dict[Environment, LoadTest] = {}
+
+
+def master_of(environment: Environment) -> Master | None:
+    """The run of an environment, or None before the first."""
+    test = _TESTS.get(environment)
+    return test.master if test else None
+
+
+class OpenLoopUser(User):
+    """Sends what its process was assigned; there is one in each process."""
+
+    abstract = True
+
+    @task
+    def drive(self) -> None:
+        """Send the share, then be done."""
+        _TESTS[self.environment].worker.drive()
+        raise StopUser
+
+
+class ScheduleShape(LoadTestShape):
+    """As many users as processes, until the schedule is over."""
+
+    abstract = True
+
+    def tick(self) -> tuple[int, float] | None:
+        """Asked every second by Locust; None ends the run."""
+        runner = self.runner
+        assert runner is not None
+        test = _TESTS[runner.environment]
+        if test.master is None or runner.shape_last_tick is None:
+            try:
+                test.begin()
+            except (PlanError, ObjectiveError, ManifestError) as error:
+                test.mistake = str(error)
+                sys.stderr.write(f"servespec: {error}\n")
+                runner.environment.process_exit_code = 2
+                return None
+        if test.is_over():
+            return None
+        count = len(RunnerChannel(runner).workers())
+        return count, float(count)
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def _add_options(parser: Any) -> None:
+    add_options(parser)
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def _init(environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any) -> None:
+    refine_tables()
+    assert runner is not None
+    test = _TESTS[environment] = LoadTest(environment, runner)
+    test.listen()
+    given = environment.parsed_options
+    if given is not None and web_ui is not None:
+        add_tab(web_ui, test, given.web_base_path)
+    if given is not None and given.headless and not isinstance(runner, WorkerRunner):
+        # As long as a shape runs, Locust heeds Ctrl-C only, and dies of SIGTERM beside its workers.
+        gevent.signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+
+
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
+def _test_stop(environment: Environment, **_: Any) -> None:
+    """A run that somebody stopped is judged as well, once its workers have told of it."""
+    if environment in _TESTS:
+        _TESTS[environment].is_over()
+
+
+@events.quit.add_listener  # type: ignore[untyped-decorator]
+def _quit(**_: Any) -> None:
+    for test in _TESTS.values():
+        test.cut_off()
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
+def _quitting(environment: Environment, **_: Any) -> None:
+    """What ends before it is judged says nothing: the exit code is fixed from here on."""
+    if environment in _TESTS and _TESTS[environment].is_under_way:
+        environment.process_exit_code = exit_code(Verdict.INVALID)

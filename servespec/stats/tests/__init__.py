@@ -1,0 +1,1 @@
+"""The statistics tried on numbers whose truth is known."""
