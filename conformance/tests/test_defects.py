@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -27,20 +30,39 @@ CHECKS = sorted(
 )
 
 
+PROFILES = {CATALOGUE[written.check.requirement].profile for written in written_checks()} - {APART}
+SIDE_BY_SIDE = (
+    frozenset({"probes"}),
+    frozenset({"shutdown"}),
+    frozenset({"oip-rest", "oip-grpc", "http", "binary", "grpc-health"}),
+)
+"""Judged at the same time, since they wait most of theirs. The rest wants the machine alone."""
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[CheckResult]]:
     """What each check says of the server with its defect switched on."""
-    folder = tmp_path_factory.mktemp("report")
+    alone = PROFILES.difference(*SIDE_BY_SIDE)
+    with ThreadPoolExecutor(len(SIDE_BY_SIDE)) as threads:
+        judge = partial(_judged, tmp_path_factory)
+        judged = [*threads.map(judge, SIDE_BY_SIDE)]
+    results: dict[str, list[CheckResult]] = {}
+    for result in chain(*judged, judge(alone)):
+        results.setdefault(result.check, []).append(result)
+    return results
+
+
+def _judged(folders: pytest.TempPathFactory, profiles: Collection[str]) -> Sequence[CheckResult]:
+    """The results of some profiles, each check with its defect on."""
+    folder = folders.mktemp("report")
     command = [sys.executable, "-m", "pytest", "--pyargs", SUITE, "-p", "servespec.plugin", "-q"]
     command += ["-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={Path.cwd()}", "--tb=no"]
+    command += ["--profile", ",".join(sorted(profiles))]
     with defective() as server:
         options = [*server.options, "--defects-switch", server.switch, "--report-dir", str(folder)]
         environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         subprocess.run(command + options, env=environment, check=False, timeout=SECONDS)
-    results: dict[str, list[CheckResult]] = {}
-    for result in read(folder / "reference" / "conformance.json").checks:
-        results.setdefault(result.check, []).append(result)
-    return results
+    return read(folder / "reference" / "conformance.json").checks
 
 
 @pytest.mark.parametrize("check", CHECKS)
