@@ -24,7 +24,7 @@ from .charts import (
     text,
     whole,
 )
-from .wording import seconds_text  # fmt: skip
+from .wording import seconds_text
 
 __all__ = ["heat_map", "percentile_curve"]
 

@@ -21,7 +21,7 @@ from .charts import (
     text,
     whole,
 )
-from .wording import seconds_text  # fmt: skip
+from .wording import seconds_text
 
 __all__ = ["budget_bar", "timeline"]
 

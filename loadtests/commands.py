@@ -9,12 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .plan import Plan
+from .plan import PLANES, Plan
 
 __all__ = ["Parser", "add_plan_options", "begin_patched", "planned", "write_json"]
 
 _DEFAULT = Plan()
-_PLANES = ("rest", "binary", "grpc")
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,7 +49,7 @@ def add_plan_options(parser: argparse.ArgumentParser, rate: float, seconds: floa
     add("--seconds", type=float, default=seconds, metavar="S", help="of each run")
     add("--arrivals", default=_DEFAULT.arrivals, metavar="NAME[:PARAMETER]", help="how they come")
     add("--workload", default=_DEFAULT.workload, metavar="NAME", help="what is asked")
-    add("--plane", default=_DEFAULT.plane, choices=_PLANES, help="what is spoken")
+    add("--plane", default=_DEFAULT.plane, choices=PLANES, help="what is spoken")
     add("--seed", type=int, default=_DEFAULT.seed, metavar="N", help="of the arrivals")
     add("--timeout", type=float, default=_DEFAULT.timeout, metavar="S",
         help="after which a request counts as lost")  # fmt: skip
@@ -61,16 +60,7 @@ def add_plan_options(parser: argparse.ArgumentParser, rate: float, seconds: floa
 
 def planned(given: argparse.Namespace) -> Plan:
     """The plan that these options ask for."""
-    return Plan(
-        arrivals=given.arrivals,
-        rate=given.rate,
-        seconds=given.seconds,
-        seed=given.seed,
-        plane=given.plane,
-        workload=given.workload,
-        timeout=given.timeout,
-        in_flight=given.in_flight,
-    )
+    return Plan.of(vars(given), timeout=given.timeout)
 
 
 def write_json(values: Mapping[str, Any], path: Path) -> None:

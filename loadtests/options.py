@@ -9,8 +9,7 @@ from servespec.target.manifest import load
 from servespec.target.objective import Objective
 
 from .budget import Limit
-from .plan import ARRIVALS, Plan
-from .planes import PLANES
+from .plan import ARRIVALS, PLANES, Plan
 from .workloads import WORKLOADS
 
 __all__ = ["add_options", "limits_of", "objectives_of", "plan_of"]
@@ -49,16 +48,7 @@ def add_options(parser: Any) -> None:
 
 def plan_of(given: argparse.Namespace) -> Plan:
     """The plan that was asked for."""
-    return Plan(
-        arrivals=given.arrivals,
-        rate=given.rate,
-        seconds=given.seconds,
-        seed=given.seed,
-        plane=given.plane,
-        workload=given.workload,
-        timeout=given.answer_seconds,
-        in_flight=given.in_flight,
-    )
+    return Plan.of(vars(given), timeout=given.answer_seconds)
 
 
 def objectives_of(given: argparse.Namespace) -> Sequence[Objective]:

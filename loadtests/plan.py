@@ -1,9 +1,10 @@
 """What a load test sends, when and for how long: read once, the same in every process."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from servespec.target import schedules
 
 from .traces import read_trace
 
-__all__ = ["ARRIVALS", "Plan", "PlanError", "arrivals_of"]
+__all__ = ["ARRIVALS", "PLANES", "Plan", "PlanError", "arrivals_of"]
 
+PLANES = ("rest", "binary", "grpc")
 MOST_REQUESTS = 5_000_000
 """Of one run: every one of them is kept, with six times, in some 50 bytes."""
 
@@ -33,7 +35,7 @@ class Plan:
         rate: requests a second, on the whole.
         seconds: how long requests are sent.
         seed: of the arrivals and of what each asks.
-        plane: what is spoken: `rest`, `binary` or `grpc`.
+        plane: what is spoken, one of `PLANES`.
         workload: what is asked.
         timeout: seconds from its dispatch after which a request counts as lost.
         in_flight: the most requests under way in one process; one more is shed.
@@ -47,6 +49,12 @@ class Plan:
     workload: str = "identity"
     timeout: float = 10.0
     in_flight: int = 1000
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], timeout: float) -> Self:
+        """The plan that options of the same names ask for; commands call the timeout variously."""
+        names = (item.name for item in fields(cls) if item.name != "timeout")
+        return cls(**{name: options[name] for name in names}, timeout=timeout)
 
     def offsets(self) -> np.ndarray:
         """When each request is to be sent, in seconds from the start, ascending.

@@ -16,9 +16,8 @@ from .plan import PlanError
 from .rest_plane import RestMessage, RestSender
 from .workloads import Question
 
-__all__ = ["PLANES", "Endpoint", "senders"]
+__all__ = ["Endpoint", "senders"]
 
-PLANES = ("rest", "binary", "grpc")
 _CHANNELS = 4
 _JSON = "application/json"
 _OCTETS = "application/octet-stream"
@@ -29,7 +28,7 @@ class Endpoint:
     """Where the load goes.
 
     Attributes:
-        plane: one of `PLANES`.
+        plane: one of `plan.PLANES`.
         address: a URL such as `http://127.0.0.1:8000`, for gRPC also `host:port`.
         access: what else it takes to get there.
     """
