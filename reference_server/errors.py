@@ -3,11 +3,15 @@
     ServingError
     ├── InvalidRequest      the caller asked for something that this model cannot take
     ├── ModelNotFound       no such model, or no such version of it
+    │   └── ModelNotLoaded  it is there, and nobody wants it to be served
     ├── ModelNotReady       it exists, but is loading or failed to load
     ├── ComputeFailed       the model raised while it ran
     ├── ShuttingDown        the server takes no new work, or could not finish this
     ├── DeadlineExceeded    the caller's time is over
     ├── Interrupted         the run was ended before its time: nobody waits, or the server leaves
+    ├── Unauthorized        only the operator may ask this
+    ├── LoadRefused         a version is not taken into service, and why
+    ├── StateNotKept        what was asked could not be written down, and is not done
     └── Shed                the server has no room for this now; it may be asked again
         ├── Overloaded      too much waits for this model
         │   └── LimitReached    as much is there as its times allow
@@ -30,8 +34,10 @@ __all__ = [
     "InvalidRequest",
     "LimitReached",
     "LoadError",
+    "LoadRefused",
     "MemoryExceeded",
     "ModelNotFound",
+    "ModelNotLoaded",
     "ModelNotReady",
     "Overloaded",
     "QueueTimeout",
@@ -39,6 +45,8 @@ __all__ = [
     "Shed",
     "ShuttingDown",
     "StartupError",
+    "StateNotKept",
+    "Unauthorized",
 ]
 
 
@@ -52,6 +60,10 @@ class InvalidRequest(ServingError):
 
 class ModelNotFound(ServingError):
     """No model of this name, or no such version of it."""
+
+
+class ModelNotLoaded(ModelNotFound):
+    """The model is known, and nobody wants it to be served."""
 
 
 class ModelNotReady(ServingError):
@@ -72,6 +84,18 @@ class DeadlineExceeded(ServingError):
 
 class Interrupted(ServingError):
     """The run was ended before its time: all of its callers have left, or the server leaves."""
+
+
+class Unauthorized(ServingError):
+    """Only the operator may ask this."""
+
+
+class LoadRefused(ServingError):
+    """A version is not taken into service; whatever served before still does."""
+
+
+class StateNotKept(ServingError):
+    """What was asked could not be written down, so it is not done."""
 
 
 class Shed(ServingError):

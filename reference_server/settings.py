@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from .tokens import VARIABLE
+
 __all__ = ["Settings", "read_settings"]
 
 
@@ -38,8 +40,13 @@ class Settings:
     drain_delay_seconds: float
     grace_seconds: float
     exit_on_load_failure: bool
+    repository_api: bool
+    model_control: str
+    poll_seconds: float
+    state: Path | None
     defects_port: int | None
     defects: Sequence[str]
+    token: str
 
 
 class _OneLine(argparse.ArgumentParser):
@@ -53,12 +60,14 @@ class _OneLine(argparse.ArgumentParser):
 def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     """Read the command line; a mistake is one line on stderr and exit code 2."""
     parser = _parser()
-    settings = Settings(**vars(parser.parse_args(arguments)), defects=_defects())
+    settings = Settings(**vars(parser.parse_args(arguments)), defects=_defects(), token=_token())
     if settings.strict_providers and settings.providers != "cuda":
         parser.error(f"--strict-providers: expected --providers cuda, not {settings.providers}")
     delay, grace = settings.drain_delay_seconds, settings.grace_seconds
     if delay and delay >= grace:
         parser.error(f"--drain-delay-seconds: expected less than --grace-seconds {grace:g}")
+    if settings.repository_api and not settings.token:
+        parser.error(f"--repository-api: expected a token in {VARIABLE}")
     return settings
 
 
@@ -71,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_serving(parser.add_argument)
     _add_bounds(parser.add_argument)
+    _add_operating(parser.add_argument)
     parser.add_argument("--defects-port", type=_port, default=None, metavar="PORT",
         help="misbehave on request: a loopback switch for deliberate defects")  # fmt: skip
     return parser
@@ -123,6 +133,23 @@ def _add_bounds(add: Callable[..., object]) -> None:
         help="from SIGTERM to the exit: what takes longer is answered with an error")  # fmt: skip
     add("--exit-on-load-failure", action="store_true",
         help="exit with code 1 when a model fails to load, not just stay unready")  # fmt: skip
+
+
+def _add_operating(add: Callable[..., object]) -> None:
+    """Add what lets an operator change the server while it runs."""
+    add("--repository-api", action="store_true",
+        help=f"load and unload on request, for who has the token of {VARIABLE}")  # fmt: skip
+    add("--model-control", choices=("explicit", "poll"), default="explicit",
+        help="what decides about versions after the start: requests, or the files")  # fmt: skip
+    add("--poll-seconds", type=_seconds, default=15.0, metavar="S",
+        help="between looks at the files, with --model-control poll")  # fmt: skip
+    add("--state", type=_directory, default=None, metavar="DIR",
+        help="keep what was asked at run time here, for the next start")  # fmt: skip
+
+
+def _token() -> str:
+    """Return the operator's token, empty where there is none."""
+    return os.environ.get(VARIABLE, "")
 
 
 def _defects() -> Sequence[str]:

@@ -14,12 +14,15 @@ from .errors import (
     DeadlineExceeded,
     Interrupted,
     InvalidRequest,
+    LoadRefused,
     MemoryExceeded,
     ModelNotFound,
     ModelNotReady,
     Overloaded,
     QueueTimeout,
     ShuttingDown,
+    StateNotKept,
+    Unauthorized,
 )
 
 __all__ = ["STATUSES", "Failure", "Status", "failure"]
@@ -60,6 +63,9 @@ STATUSES: Mapping[type[Exception], Status] = MappingProxyType(
         WireError: Status(400, StatusCode.INVALID_ARGUMENT),
         InvalidRequest: Status(400, StatusCode.INVALID_ARGUMENT),
         ModelNotFound: Status(404, StatusCode.NOT_FOUND),
+        Unauthorized: Status(401, StatusCode.UNAUTHENTICATED),
+        LoadRefused: Status(409, StatusCode.FAILED_PRECONDITION),
+        StateNotKept: Status(507, StatusCode.RESOURCE_EXHAUSTED),
         ModelNotReady: Status(503, StatusCode.UNAVAILABLE),
         ComputeFailed: Status(500, StatusCode.INTERNAL),
         ShuttingDown: Status(503, StatusCode.UNAVAILABLE),
