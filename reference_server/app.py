@@ -31,6 +31,7 @@ from .redis_cache import open_redis
 from .repository import find_models
 from .rest import RestDoor
 from .reusing import Reusing
+from .routing import Router
 from .runtime import bound_memory, usable_providers
 from .service import Service
 from .settings import Settings
@@ -58,7 +59,8 @@ async def serve(settings: Settings, signals: Signals) -> int:
     repository = find_models(settings.models)
     lifecycle = Lifecycle(settings.drain_delay_seconds, settings.grace_seconds)
     probes = Probes(lifecycle, repository.health, Heartbeat(), settings.stuck_seconds)
-    service = Service(_METADATA, repository, probes)
+    router = Router(repository, {})
+    service = Service(_METADATA, router, probes)
     metrics = Metrics(repository)
     codec = Codec()
     codec.start()

@@ -24,7 +24,8 @@ from servespec.wire.messages import WireError
 
 from .codec import Codec, size_of
 from .grpc_limits import GrpcLimits
-from .metrics import NO_MODEL, Metrics
+from .metrics import Metrics
+from .routing import MODEL_VERSION, Asked
 from .service import Service
 from .status import failure
 from .timing import SERVER_TIMING, Timing
@@ -92,23 +93,32 @@ class GrpcDoor:
 
     async def model_infer(self, request: proto.ModelInferRequest, context: Context) -> Message:
         """Infer; raw inputs are answered raw, typed ones typed where every output can be typed."""
-        model = self._service.model(request.model_name, request.model_version)
+        where = Asked(request.model_name, request.model_version, _reader(context))
+        timing = _TIMING.get()
+        model = self._service.model(where, timing)
         seconds = context.time_remaining()
         deadline = None if seconds is None else monotonic() + seconds
         size = request.ByteSize()
         asked = await self._codec.read(size, partial(wire.decode_request, request))
-        cache_control = "" if model.keys is None else _cache_control(context)
-        timing = _TIMING.get()
-        answer = await self._service.infer(model, asked, timing, cache_control, deadline)
+        cache_control = where.header("cache-control") or ""
+        answer = await self._service.infer(
+            where, model, asked, timing, cache_control=cache_control, deadline=deadline
+        )
         untyped = any(DATATYPES[output.datatype].contents is None for output in answer.outputs)
         raw = untyped or bool(request.raw_input_contents)
         encode = partial(wire.encode_response, answer, raw=raw)
         return await self._codec.run(size_of(answer.outputs), encode)
 
 
-def _cache_control(context: Context) -> str:
+def _reader(context: Context) -> Callable[[str], str | None]:
+    """Return what reads a call's metadata by name; one that came twice is joined, as over HTTP."""
     metadata = context.invocation_metadata() or ()
-    return ",".join(str(value) for key, value in metadata if key == "cache-control")
+
+    def read(name: str) -> str | None:
+        values = [str(value) for key, value in metadata if key == name]
+        return ",".join(values) if values else None
+
+    return read
 
 
 def new_server(
@@ -191,14 +201,14 @@ def _inference(
     """Answer as any method, and count and time each call."""
 
     async def call(message: bytes, context: Context) -> bytes:
-        timing = Timing()
+        timing = Timing(metrics)
         _TIMING.set(timing)
-        key, code = NO_MODEL, StatusCode.OK
+        code = StatusCode.OK
         try:
             parse = partial(_parsed_inference, message)
             request = await codec.run(len(message), parse)
             key = metrics.key(request.model_name, request.model_version)
-            with timing.of(metrics.models.get(key)):
+            with timing.of(key):
                 reply = await answer(request, context)
                 encoded = await codec.run(reply.ByteSize(), reply.SerializeToString)
             context.set_trailing_metadata(_told(timing))
@@ -211,16 +221,17 @@ def _inference(
             failed = failure(error)
             code = failed.status.grpc
         finally:
-            metrics.count(key, "grpc", code.name)
+            metrics.count(timing.key, "grpc", code.name)
         told = (*_told(timing), *failed.status.advice("retry-after"))
         return await context.abort(code, failed.text, told)
 
     return grpc.unary_unary_rpc_method_handler(call)
 
 
-def _told(timing: Timing) -> tuple[tuple[str, str]]:
+def _told(timing: Timing) -> tuple[tuple[str, str], ...]:
     """Return the trailing metadata of an answer."""
-    return ((SERVER_TIMING.lower(), timing.finish()),)
+    told = ((SERVER_TIMING.lower(), timing.finish()),)
+    return (*told, (MODEL_VERSION.lower(), timing.version)) if timing.version else told
 
 
 def _ended(context: Context, timing: Timing) -> StatusCode:

@@ -237,6 +237,7 @@ class Loader:
             close,
             keys,
             opened.settings.queue,
+            opened.settings.routes,
         )
 
     def _limited(self, name: str, engine: Engine) -> Stage:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from .errors import LoadError
+from .routes import Routes, Sticky, mistake
 
 __all__ = ["Batching", "Cache", "ModelFile", "Padding", "Queueing", "Steps", "read_model_file"]
 
@@ -94,6 +95,7 @@ class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
             answers are kept.
         cache: None: no answer is kept.
         queue: before the engine.
+        routes: which version serves, until something else is set at run time.
     """
 
     batching: Batching | None = None
@@ -102,6 +104,7 @@ class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
     coalesce: bool | None = None
     cache: Cache | None = None
     queue: Queueing = Queueing()
+    routes: Routes = Routes()
 
     @property
     def coalesces(self) -> bool:
@@ -116,6 +119,8 @@ _TABLES: Mapping[str, type[Struct]] = {
     "$.steps": Steps,
     "$.cache": Cache,
     "$.queue": Queueing,
+    "$.routes": Routes,
+    "$.routes.sticky": Sticky,
 }
 _COMPLAINT = re.compile(r"(?P<text>.*?)(?: - at `(?P<place>[^`]*)`)?")
 
@@ -139,6 +144,8 @@ def read_model_file(folder: Path) -> ModelFile:
     _check_sizes(path, found.batching)
     _check_deterministic(path, found)
     _check_priorities(path, found.queue)
+    if wrong := mistake(found.routes):
+        raise LoadError(f"{path}: routes.{wrong}")
     return found
 
 

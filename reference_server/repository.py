@@ -12,6 +12,7 @@ from .errors import ModelNotFound, ModelNotReady, StartupError
 from .keys import Keys
 from .model_file import Queueing
 from .pipeline import Stage
+from .routes import Routes
 from .signature import Signature
 
 __all__ = ["Entry", "Model", "Repository", "State", "find_models"]
@@ -32,6 +33,7 @@ class Model:
         close: ends what still runs, and its engine, within so many seconds.
         keys: names what it computes; None where it computes for each caller anew.
         queueing: how its works wait.
+        routes: which version serves, as far as its `model.toml` says.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Model:
     close: Callable[[float], None]
     keys: Keys | None
     queueing: Queueing
+    routes: Routes
 
 
 class State(Enum):

@@ -16,6 +16,7 @@ from .errors import InvalidRequest, ShuttingDown
 from .http import HttpRequest, HttpResponse
 from .metrics import Metrics
 from .probes import PROBES, probe_answer
+from .routing import MODEL_VERSION, Asked
 from .scheduling import deadline_in
 from .service import Service
 from .status import failure
@@ -28,6 +29,8 @@ _BINARY = ("Content-Type", "application/octet-stream")
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _HEADER_LENGTH_KEY = _HEADER_LENGTH.lower()
 _READ = ("GET", "HEAD")
+_TIMING = "timing"
+"""The note of a request that has its `Timing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,9 @@ class RestDoor:
         """Count an inference request that has come to its end: an `Observer`."""
         route = find_route(request.target) if request.method == "POST" else None
         if route is not None and route.verb == "infer" and route.model is not None:
-            key = self._metrics.key(route.model, route.version)
-            self._metrics.count(key, "rest", str(status))
+            timing = request.notes.get(_TIMING)  # of what never came to its handler there is none
+            unserved = self._metrics.key(route.model, route.version)
+            self._metrics.count(timing.key if timing else unserved, "rest", str(status))
 
     async def _server(self, request: HttpRequest, verb: str) -> HttpResponse:
         if verb == "metrics":  # in a thread: the first one takes its time
@@ -103,21 +107,25 @@ class RestDoor:
         return HttpResponse(200, wire.encode_model_metadata(metadata), (_JSON,))
 
     async def _timed(self, request: HttpRequest, name: str, version: str) -> HttpResponse:
-        with Timing().of(self._metrics.models.get(self._metrics.key(name, version))) as timing:
+        with Timing(self._metrics).of(self._metrics.key(name, version)) as timing:
+            request.notes[_TIMING] = timing
             try:
                 response = await self._infer(request, name, version, timing)
             except Exception as error:
                 timing.failed(error)
                 response = _failed(error)
-            told = (SERVER_TIMING, timing.finish())
-            return HttpResponse(response.status, response.body, (*response.headers, told))
+            headers = (*response.headers, (SERVER_TIMING, timing.finish()))
+            if timing.version:
+                headers = (*headers, (MODEL_VERSION, timing.version))
+            return HttpResponse(response.status, response.body, headers)
 
     async def _infer(
         self, request: HttpRequest, name: str, version: str, timing: Timing
     ) -> HttpResponse:
         if request.late:
             raise ShuttingDown("the server is shutting down")
-        model = self._service.model(name, version)
+        where = Asked(name, version, request.headers.get)
+        model = self._service.model(where, timing)
         header_length = _header_length(request.headers)
         unreadable = _unreadable(request.headers.get("content-type"), header_length)
         if unreadable is not None:
@@ -128,7 +136,9 @@ class RestDoor:
         decode = partial(wire.decode_request, name, version, body, header_length=header_length)
         asked = await self._codec.read(len(body), decode)
         cache_control = request.headers.get("cache-control", "")
-        answer = await self._service.infer(model, asked, timing, cache_control, deadline)
+        answer = await self._service.infer(
+            where, model, asked, timing, cache_control=cache_control, deadline=deadline
+        )
         encode = partial(wire.encode_response, answer, _binary_outputs(asked, answer))
         body, length = await self._codec.run(size_of(answer.outputs), encode)
         if length is None:

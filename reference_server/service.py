@@ -14,7 +14,8 @@ from servespec.wire.messages import (
 from .errors import DeadlineExceeded
 from .pipeline import Computed, Stage, Tensors
 from .probes import Probes
-from .repository import Model, Repository
+from .repository import Model
+from .routing import Asked, Router
 from .scheduling import scheduled
 from .signature import Work
 from .timing import Timing
@@ -28,25 +29,28 @@ _SLACK_SECONDS = 0.05
 class Service:
     """The server behind its doors."""
 
-    def __init__(self, metadata: ServerMetadata, repository: Repository, probes: Probes) -> None:
+    def __init__(self, metadata: ServerMetadata, router: Router, probes: Probes) -> None:
         self.metadata = metadata
-        self._repository = repository
+        self._repository = router.repository
+        self._router = router
         self.probes = probes
 
-    def model(self, name: str, version: str) -> Model:
-        """Return the model to infer with: to be found before a body is read that may be large.
+    def model(self, asked: Asked, timing: Timing) -> Model:
+        """Return the version that serves: to be found before a body is read that may be large.
 
         Raises:
             ModelNotFound: no such model, or no such version of it.
             ModelNotReady: it is loading or failed to load.
         """
-        return self._repository.ready(name, version)
+        return self._serving(self._router.choose(asked), timing)
 
     async def infer(
         self,
+        asked: Asked,
         model: Model,
         request: InferRequest,
         timing: Timing,
+        *,
         cache_control: str = "",
         deadline: float | None = None,
     ) -> InferResponse:
@@ -55,12 +59,18 @@ class Service:
         Raises:
             ServingError: see `errors`.
         """
+        if self._router.goes_by_parameters(asked):
+            model = self._serving(self._router.choose(asked, request.parameters), timing)
         work = model.signature.validate(request)
         work = scheduled(work, request.parameters, model.queueing, deadline)
         if model.keys is not None:
             work = await model.keys.keyed(work, request, cache_control)
         timing.computed = await _in_time(model.compute, work, timing)
         return _answer(request, model, work, timing.computed.tensors)
+
+    def _serving(self, model: Model, timing: Timing) -> Model:
+        timing.serves(model.name, model.version)
+        return model
 
     def model_ready(self, name: str, version: str) -> bool:
         """Whether this model can be asked.

@@ -4,7 +4,7 @@ from time import monotonic
 from types import TracebackType
 
 from .errors import DeadlineExceeded, Shed
-from .metrics import ModelMetrics
+from .metrics import NO_MODEL, Key, Metrics, ModelMetrics
 from .pipeline import Computed
 
 __all__ = ["SERVER_TIMING", "Timing"]
@@ -18,27 +18,41 @@ class Timing:
     In its `with` block the request counts as in flight.
 
     Attributes:
-        metrics: of the model that was asked; None where there is no such model.
+        key: the version that was asked, or serves.
+        metrics: of it; None where there is no such model.
+        version: the one that serves; empty while none is chosen.
         computed: what the engine did; None while that is not known.
         expired: whether it was given up at its deadline.
     """
 
-    __slots__ = ("_started", "computed", "expired", "metrics")
+    __slots__ = ("_all", "_entered", "_started", "computed", "expired", "key", "metrics", "version")
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         self._started = monotonic()
+        self._all = metrics
+        self._entered = False
+        self.key = NO_MODEL
         self.metrics: ModelMetrics | None = None
+        self.version = ""
         self.computed: Computed | None = None
         self.expired = False
 
-    def of(self, metrics: ModelMetrics | None) -> "Timing":
-        """Take the time for this model."""
-        self.metrics = metrics
+    def of(self, key: Key) -> "Timing":
+        """Take the time for this version; it is in flight there from now on, and nowhere else."""
+        self._count(-1)
+        self.key, self.metrics = key, self._all.models.get(key)
+        self._count(1)
         return self
 
+    def serves(self, name: str, version: str) -> None:
+        """This version was chosen."""
+        self.version = version
+        if self.key != (name, version):
+            self.of((name, version))
+
     def __enter__(self) -> "Timing":
-        if self.metrics is not None:
-            self.metrics.in_flight += 1
+        self._entered = True
+        self._count(1)
         return self
 
     def __exit__(
@@ -47,8 +61,11 @@ class Timing:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        if self.metrics is not None:
-            self.metrics.in_flight -= 1
+        self._count(-1)
+
+    def _count(self, step: int) -> None:
+        if self._entered and self.metrics is not None:
+            self.metrics.in_flight += step
 
     def failed(self, error: Exception) -> None:
         """Count it where it was refused for want of room, or given up at its deadline."""

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["Handler", "HttpLimits", "HttpRequest", "HttpResponse", "error_response"]
 
@@ -16,6 +17,7 @@ class HttpRequest:
     `target` is the path with its query, as sent (an absolute-form target without its authority).
     `headers` has lower-case names; a field that came twice is joined by ", ". `body` is free of
     transfer and content codings. `late`: it began when the server had asked for nothing more.
+    `notes`: what its handler leaves for who observes how it ended.
     """
 
     method: str
@@ -23,6 +25,7 @@ class HttpRequest:
     headers: Mapping[str, str]
     body: bytes = b""
     late: bool = False
+    notes: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

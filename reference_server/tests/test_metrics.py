@@ -117,18 +117,27 @@ def test_scrapes_from_other_threads_are_consistent_while_requests_are_counted() 
 
 def test_a_request_is_in_flight_until_it_ends_also_when_it_raises() -> None:
     metrics, _ = of_models(1)
-    (model,) = metrics.models.values()
-    with Timing().of(model):
+    ((key, model),) = metrics.models.items()
+    with Timing(metrics).of(key):
         assert model.in_flight == 1
-    with pytest.raises(KeyError), Timing().of(model):
+    with pytest.raises(KeyError), Timing(metrics).of(key):
         raise KeyError
     assert model.in_flight == 0
 
 
+def test_a_request_is_in_flight_where_it_is_served_only() -> None:
+    metrics, _ = of_models(2)
+    asked, serving = metrics.models.values()
+    with Timing(metrics).of(("m0", "1")) as timing:
+        timing.serves("m1", "1")
+        assert (asked.in_flight, serving.in_flight) == (0, 1)
+    assert (asked.in_flight, serving.in_flight) == (0, 0)
+
+
 def test_the_time_that_is_told_is_the_time_that_is_counted() -> None:
     metrics, _ = of_models(1)
-    (model,) = metrics.models.values()
-    timing = Timing().of(model)
+    ((key, model),) = metrics.models.items()
+    timing = Timing(metrics).of(key)
     timing.computed = COMPUTED
     told = timing.finish()
     assert told.startswith("queue;dur=1.000, compute;dur=2.000, total;dur=")
