@@ -31,6 +31,7 @@ from .redis_cache import open_redis
 from .repository import find_models
 from .rest import RestDoor
 from .reusing import Reusing
+from .room import Room
 from .routing import Router
 from .runtime import bound_memory, usable_providers
 from .service import Service
@@ -154,6 +155,7 @@ def _loader(
         settings.max_queue,
         settings.memory_bytes,
         settings.adaptive_limit,
+        Room(settings.memory_bytes),
     )
 
 

@@ -160,7 +160,7 @@ class Engine:
         """Take no more work, and fail all that is queued or runs, whatever the threads do."""
         self._ending = True
         self._queue.close()
-        self._fail_waiting(ShuttingDown, "the server shut down before this was finished")
+        self._fail_waiting(ShuttingDown, "given up unfinished: its model or the server ends")
 
     def _limit_wait(self, ticket: Ticket) -> TimerHandle | None:
         seconds = self._queue.forming.longest_wait()

@@ -167,7 +167,7 @@ class Exposition:
         )
         found = [
             ((*model, state.name.lower()), float(state is current))
-            for model, current in self._repository.health().items()
+            for model, current in self._repository.states().items()
             for state in State
         ]
         return _Family(metric, tuple(name for name, _ in found), [value for _, value in found])

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Protocol, TypeAlias
@@ -20,11 +21,13 @@ from .batching import BatchQueue, Forming
 from .engine import Engine
 from .errors import ComputeFailed, InvalidRequest, LoadError, ServingError, StartupError
 from .keys import Keys
+from .manifest import check_manifest
 from .merging import Merger
 from .model_file import Batching, ModelFile, read_model_file
 from .pipeline import Execute, Stage
 from .repository import Entry, Model, Repository, State
 from .reusing import Reusing
+from .room import Room
 from .session import Session, open_session
 from .signature import Signature, Work, batched
 from .steps import Function, Step, SteppedStage, load_function
@@ -52,13 +55,14 @@ class EngineDefects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """What a model's files hold."""
+    """What a model's files hold, and how many bytes they have."""
 
     settings: ModelFile
     generation: bytes
     session: Session
     preprocess: Function | None
     postprocess: Function | None
+    size: int
 
     @property
     def has_steps(self) -> bool:
@@ -91,9 +95,9 @@ class Loader:
         step_threads: of each model's Python steps; None where none may be run.
         reusing: what models share that cache or coalesce; None where none does.
         max_queue: how many works may wait for a model that does not say.
-        memory_bytes: what `runtime.bound_memory` leaves to all models, if that was called; also
-            what their weights may take together.
+        memory_bytes: what `runtime.bound_memory` leaves to all models, if that was called.
         adaptive_limit: whether how much a model may have at once follows from its times.
+        room: what their files may take together.
     """
 
     providers: Sequence[str]
@@ -109,6 +113,7 @@ class Loader:
     max_queue: int | None = None
     memory_bytes: int | None = None
     adaptive_limit: bool = False
+    room: Room = field(default_factory=partial(Room, None))
 
     async def load(self, repository: Repository) -> bool:
         """Load and warm up every model; return whether all of them can be asked.
@@ -116,36 +121,34 @@ class Loader:
         Raises:
             StartupError: a model did not get the provider that `strict` insists on.
         """
-        for entry in repository.entries:
+        expected = [entry for entry in repository.entries if entry.expected]
+        for entry in expected:
             try:
-                self._check_room(entry, repository)
-                entry.model = await self._loaded(entry)
+                entry.model = await self.prepare(entry)
                 entry.loaded = State.READY
             except (LoadError, ServingError) as error:
-                entry.loaded = State.FAILED
+                entry.loaded, entry.reason = State.FAILED, str(error)
                 _LOG.error(
                     "model %s version %s failed to load: %s", entry.name, entry.version, error
                 )
-        return all(entry.loaded is State.READY for entry in repository.entries)
+        return all(entry.loaded is State.READY for entry in expected)
 
-    def _check_room(self, entry: Entry, repository: Repository) -> None:
-        """Refuse what would take the others' memory before it is opened."""
-        if self.memory_bytes is None:
-            return
-        others = (each for each in repository.entries if each.loaded is State.READY)
-        left, size = self.memory_bytes - sum(map(_weights, others)), _weights(entry)
-        if size > left:
-            text = f"its files have {size} bytes, and of --memory-bytes {self.memory_bytes}"
-            raise LoadError(f"{text} the other models leave {left}")
+    async def prepare(self, entry: Entry) -> Model:
+        """Open a version and warm it up; nobody is sent to it yet.
 
-    async def _loaded(self, entry: Entry) -> Model:
+        Raises:
+            LoadError: it cannot be served, or there is no room for it.
+            ServingError: it has run, and wants more than there is.
+            StartupError: it did not get the provider that `strict` insists on.
+        """
         opened = await self._opened(entry)
-        self._check_provider(entry, opened.session)
         model = self._model(entry, opened)
         try:
+            self._check_provider(entry, opened.session)
             await _warm_up(model)
         except BaseException:
             model.abort()
+            model.close(0.0)
             raise
         return model
 
@@ -164,6 +167,15 @@ class Loader:
         return await asyncio.wrap_future(opened)
 
     def _open(self, entry: Entry) -> "_Opened":
+        size = self.room.take(entry.path.parent)
+        try:
+            return self._read(entry, size)
+        except BaseException:
+            self.room.give_back(size)
+            raise
+
+    def _read(self, entry: Entry, size: int) -> "_Opened":
+        check_manifest(entry.path.parent)
         folder = entry.path.parent.parent
         settings = read_model_file(folder)
         preprocess = self._function(folder, settings.steps.preprocess)
@@ -174,9 +186,8 @@ class Loader:
         if settings.batching is not None:
             session = replace(session, signature=batched(session.signature, settings.batching))
         settings = self._bounded(settings)
-        return _Opened(
-            settings, self._generation(entry, settings), session, preprocess, postprocess
-        )
+        generation = self._generation(entry, settings)
+        return _Opened(settings, generation, session, preprocess, postprocess, size)
 
     def _generation(self, entry: Entry, settings: ModelFile) -> bytes:
         if self.reusing is None:
@@ -221,6 +232,7 @@ class Loader:
             session.terminate()
             engine.stop(limit)
             threads.stop()
+            self.room.give_back(opened.size)
 
         name = f"{entry.name!r} version {entry.version!r}"
         stage = self._limited(name, engine)
@@ -276,14 +288,6 @@ class Loader:
         return Engine(
             name, execute, queue, loop, self.instances, settled=settled, begin=session.begin
         )
-
-
-def _weights(entry: Entry) -> int:
-    """How many bytes the files of a version have, which are little but weights."""
-    try:
-        return sum(path.stat().st_size for path in entry.path.parent.rglob("*") if path.is_file())
-    except OSError as error:
-        raise LoadError(f"expected files that can be read: {error}") from error
 
 
 async def _warm_up(model: Model) -> None:

@@ -11,7 +11,7 @@ from typing import TypeAlias, get_args
 
 from .errors import LimitReached, MemoryExceeded, ModelNotFound, Overloaded, QueueTimeout
 from .pipeline import CacheUse, Computed
-from .repository import Repository
+from .repository import Entry, Repository
 
 __all__ = ["NO_MODEL", "ROWS", "SECONDS", "Histogram", "Key", "Metrics", "ModelMetrics", "Reuses"]
 
@@ -65,16 +65,16 @@ class Reuses:
         self.coalesced: int | None = None
 
     def caches(self) -> None:
-        """Begin to count what the cache is to requests."""
-        self.cache = dict.fromkeys(get_args(CacheUse), 0)
+        """Begin to count what the cache is to requests, or go on after a reload."""
+        self.cache = self.cache or dict.fromkeys(get_args(CacheUse), 0)
 
     def used(self, use: CacheUse) -> None:
         """Count a request that came to the cache."""
         self.cache[use] += 1
 
     def coalesces(self) -> None:
-        """Begin to count requests that find their execution under way."""
-        self.coalesced = 0
+        """Begin to count requests that find their execution under way, or go on after a reload."""
+        self.coalesced = self.coalesced or 0
 
     def joined(self) -> None:
         """Count one."""
@@ -128,11 +128,17 @@ class Metrics:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        known = [(entry.name, entry.version) for entry in repository.entries]
-        self.models: Mapping[Key, ModelMetrics] = {key: ModelMetrics() for key in known}
-        self._requests: dict[tuple[Key, str, str], int] = {
-            (key, plane, code): 0 for key in known for plane, code in _SUCCESS
-        }
+        self.models: Mapping[Key, ModelMetrics] = {}
+        self._requests: dict[tuple[Key, str, str], int] = {}
+        repository.listen(self._begin)
+
+    def _begin(self, entry: Entry) -> None:
+        """Have series for a version, which goes on with its old ones where it was there before."""
+        key = (entry.name, entry.version)
+        if key in self.models:
+            return
+        self.models = {**self.models, key: ModelMetrics()}  # a scrape may be under way
+        self._requests.update({(key, plane, code): 0 for plane, code in _SUCCESS})
 
     def key(self, name: str, version: str) -> Key:
         """Return which model a request means that names it so."""

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +12,19 @@ from msgspec import Meta, Struct, structs
 from .errors import LoadError
 from .routes import Routes, Sticky, mistake
 
-__all__ = ["Batching", "Cache", "ModelFile", "Padding", "Queueing", "Steps", "read_model_file"]
+__all__ = [
+    "Batching",
+    "Cache",
+    "ModelFile",
+    "Padding",
+    "Queueing",
+    "Steps",
+    "Versions",
+    "read_model_file",
+]
 
 NAME = "model.toml"
+Label = Annotated[str, Meta(pattern=r"^[0-9]+$")]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Function = Annotated[str, Meta(pattern=r"^[^/\\:]+\.py:[^\W\d]\w*$")]
 
@@ -84,6 +94,22 @@ class Cache(Struct, frozen=True, forbid_unknown_fields=True):
     ttl_seconds: Annotated[float, Meta(gt=0, le=31_536_000)] = 300.0
 
 
+class Versions(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which versions are served of those on disk; empty: all."""
+
+    latest: Count | None = None
+    specific: Annotated[tuple[Label, ...], Meta(min_length=1)] | None = None
+
+    def chosen(self, labels: Sequence[str]) -> Sequence[str]:
+        """Return those to serve; `labels` has the oldest first.
+
+        Those that are named are to be served wherever they are.
+        """
+        if self.specific is not None:
+            return self.specific
+        return labels if self.latest is None else labels[-self.latest :]
+
+
 class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
     """All of `model.toml`.
 
@@ -95,6 +121,7 @@ class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
             answers are kept.
         cache: None: no answer is kept.
         queue: before the engine.
+        versions: of those on disk.
         routes: which version serves, until something else is set at run time.
     """
 
@@ -104,6 +131,7 @@ class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
     coalesce: bool | None = None
     cache: Cache | None = None
     queue: Queueing = Queueing()
+    versions: Versions = Versions()
     routes: Routes = Routes()
 
     @property
@@ -119,6 +147,7 @@ _TABLES: Mapping[str, type[Struct]] = {
     "$.steps": Steps,
     "$.cache": Cache,
     "$.queue": Queueing,
+    "$.versions": Versions,
     "$.routes": Routes,
     "$.routes.sticky": Sticky,
 }
@@ -144,6 +173,8 @@ def read_model_file(folder: Path) -> ModelFile:
     _check_sizes(path, found.batching)
     _check_deterministic(path, found)
     _check_priorities(path, found.queue)
+    if found.versions.latest is not None and found.versions.specific is not None:
+        raise LoadError(f"{path}: versions: expected either latest or specific")
     if wrong := mistake(found.routes):
         raise LoadError(f"{path}: routes.{wrong}")
     return found

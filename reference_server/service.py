@@ -69,7 +69,7 @@ class Service:
         return _answer(request, model, work, timing.computed.tensors)
 
     def _serving(self, model: Model, timing: Timing) -> Model:
-        timing.serves(model.name, model.version)
+        timing.serves(model)
         return model
 
     def model_ready(self, name: str, version: str) -> bool:

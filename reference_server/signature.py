@@ -13,7 +13,16 @@ from servespec.wire.messages import InferRequest, Tensor, TensorMetadata
 from .errors import InvalidRequest, LoadError
 from .model_file import Batching, Padding
 
-__all__ = ["Reuse", "SharedDimension", "Signature", "Urgency", "Work", "batched", "fits"]
+__all__ = [
+    "Reuse",
+    "SharedDimension",
+    "Signature",
+    "Urgency",
+    "Work",
+    "batched",
+    "difference",
+    "fits",
+]
 
 _LARGEST_EMPTY = 2**20
 """The most that the dimensions of a tensor without elements may come to, its zeros left out: it
@@ -155,6 +164,28 @@ def _must_agree(dimension: SharedDimension, tensors: Mapping[str, np.ndarray]) -
     if len(set(sizes.values())) > 1:
         found = ", ".join(f"{size} in {name!r}" for name, size in sizes.items())
         raise InvalidRequest(f"dimension {dimension.name!r} differs between inputs: {found}")
+
+
+def difference(old: Signature, new: Signature) -> str | None:
+    """Say in which tensor two signatures differ, as "the new one, not the old one"; None: in none.
+
+    Names of dimensions do not count, but which of them a model's inputs have in common.
+    """
+    for kind, ours, theirs in (
+        ("input", old.inputs, new.inputs),
+        ("output", old.outputs, new.outputs),
+    ):
+        for name in (*ours, *theirs):
+            before, after = _described(ours.get(name)), _described(theirs.get(name))
+            if before != after:
+                return f"{kind} {name!r} is {after}, and {before}"
+    if {one.places for one in old.shared} != {one.places for one in new.shared}:
+        return "other dimensions of the inputs have to be equal than"
+    return None
+
+
+def _described(tensor: TensorMetadata | None) -> str:
+    return "missing" if tensor is None else f"{tensor.datatype} {list(tensor.shape)}"
 
 
 def batched(signature: Signature, batching: Batching) -> Signature:

@@ -6,6 +6,7 @@ from types import TracebackType
 from .errors import DeadlineExceeded, Shed
 from .metrics import NO_MODEL, Key, Metrics, ModelMetrics
 from .pipeline import Computed
+from .repository import Model
 
 __all__ = ["SERVER_TIMING", "Timing"]
 
@@ -25,12 +26,23 @@ class Timing:
         expired: whether it was given up at its deadline.
     """
 
-    __slots__ = ("_all", "_entered", "_started", "computed", "expired", "key", "metrics", "version")
+    __slots__ = (
+        "_all",
+        "_entered",
+        "_model",
+        "_started",
+        "computed",
+        "expired",
+        "key",
+        "metrics",
+        "version",
+    )
 
     def __init__(self, metrics: Metrics) -> None:
         self._started = monotonic()
         self._all = metrics
         self._entered = False
+        self._model: Model | None = None
         self.key = NO_MODEL
         self.metrics: ModelMetrics | None = None
         self.version = ""
@@ -44,11 +56,13 @@ class Timing:
         self._count(1)
         return self
 
-    def serves(self, name: str, version: str) -> None:
-        """This version was chosen."""
-        self.version = version
-        if self.key != (name, version):
-            self.of((name, version))
+    def serves(self, model: Model) -> None:
+        """This version was chosen: it is in use until the block ends, or another one is chosen."""
+        model.uses.begin()
+        self._let_go()
+        self._model, self.version = model, model.version
+        if self.key != (model.name, model.version):
+            self.of((model.name, model.version))
 
     def __enter__(self) -> "Timing":
         self._entered = True
@@ -62,6 +76,12 @@ class Timing:
         _trace: TracebackType | None,
     ) -> None:
         self._count(-1)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._model is not None:
+            self._model.uses.end()
+            self._model = None
 
     def _count(self, step: int) -> None:
         if self._entered and self.metrics is not None:

@@ -129,7 +129,7 @@ def test_a_request_is_in_flight_where_it_is_served_only() -> None:
     metrics, _ = of_models(2)
     asked, serving = metrics.models.values()
     with Timing(metrics).of(("m0", "1")) as timing:
-        timing.serves("m1", "1")
+        timing.of(("m1", "1"))
         assert (asked.in_flight, serving.in_flight) == (0, 1)
     assert (asked.in_flight, serving.in_flight) == (0, 0)
 
