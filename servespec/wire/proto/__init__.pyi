@@ -189,3 +189,63 @@ class ModelInferResponse(Message):
         outputs: Iterable[ModelInferResponse.InferOutputTensor] = ...,
         raw_output_contents: Iterable[bytes] = ...,
     ) -> None: ...
+
+class RepositoryIndexRequest(Message):
+    repository_name: str
+    ready: bool
+    def __init__(self, *, repository_name: str = ..., ready: bool = ...) -> None: ...
+
+class RepositoryIndexResponse(Message):
+    class ModelIndex(Message):
+        name: str
+        version: str
+        state: str
+        reason: str
+        def __init__(
+            self, *, name: str = ..., version: str = ..., state: str = ..., reason: str = ...
+        ) -> None: ...
+
+    models: RepeatedCompositeFieldContainer[RepositoryIndexResponse.ModelIndex]
+    def __init__(self, *, models: Iterable[RepositoryIndexResponse.ModelIndex] = ...) -> None: ...
+
+class ModelRepositoryParameter(Message):
+    bool_param: bool
+    int64_param: int
+    string_param: str
+    bytes_param: bytes
+    def __init__(
+        self,
+        *,
+        bool_param: bool = ...,
+        int64_param: int = ...,
+        string_param: str = ...,
+        bytes_param: bytes = ...,
+    ) -> None: ...
+
+class RepositoryModelLoadRequest(Message):
+    repository_name: str
+    model_name: str
+    parameters: MessageMap[str, ModelRepositoryParameter]
+    def __init__(
+        self,
+        *,
+        repository_name: str = ...,
+        model_name: str = ...,
+        parameters: Mapping[str, ModelRepositoryParameter] = ...,
+    ) -> None: ...
+
+class RepositoryModelLoadResponse(Message): ...
+
+class RepositoryModelUnloadRequest(Message):
+    repository_name: str
+    model_name: str
+    parameters: MessageMap[str, ModelRepositoryParameter]
+    def __init__(
+        self,
+        *,
+        repository_name: str = ...,
+        model_name: str = ...,
+        parameters: Mapping[str, ModelRepositoryParameter] = ...,
+    ) -> None: ...
+
+class RepositoryModelUnloadResponse(Message): ...

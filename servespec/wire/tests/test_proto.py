@@ -39,6 +39,15 @@ def test_the_service_has_the_methods_of_the_protocol() -> None:
         "ServerMetadata": (proto.ServerMetadataRequest, proto.ServerMetadataResponse),
         "ModelMetadata": (proto.ModelMetadataRequest, proto.ModelMetadataResponse),
         "ModelInfer": (proto.ModelInferRequest, proto.ModelInferResponse),
+        "RepositoryIndex": (proto.RepositoryIndexRequest, proto.RepositoryIndexResponse),
+        "RepositoryModelLoad": (
+            proto.RepositoryModelLoadRequest,
+            proto.RepositoryModelLoadResponse,
+        ),
+        "RepositoryModelUnload": (
+            proto.RepositoryModelUnloadRequest,
+            proto.RepositoryModelUnloadResponse,
+        ),
     } == proto.METHODS
 
 
