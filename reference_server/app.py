@@ -25,8 +25,10 @@ from .http import HttpLimits, HttpProtocol, HttpServer, Observer
 from .lifecycle import Lifecycle
 from .loading import Loader
 from .metrics import Metrics
+from .mirroring import Mirror
 from .probe_door import ProbeDoor, without_models
 from .probes import Heartbeat, Probes
+from .records import Records
 from .redis_cache import open_redis
 from .repository import find_models
 from .rest import RestDoor
@@ -61,8 +63,10 @@ async def serve(settings: Settings, signals: Signals) -> int:
     lifecycle = Lifecycle(settings.drain_delay_seconds, settings.grace_seconds)
     probes = Probes(lifecycle, repository.health, Heartbeat(), settings.stuck_seconds)
     router = Router(repository, {})
-    service = Service(_METADATA, router, probes)
     metrics = Metrics(repository)
+    mirror = Mirror(repository, metrics.mirrored, _records(settings))
+    mirror.start()
+    service = Service(_METADATA, router, mirror, probes)
     codec = Codec()
     codec.start()
     rest = RestDoor(service, metrics, Exposition(metrics, repository).answer, codec)
@@ -89,6 +93,7 @@ async def serve(settings: Settings, signals: Signals) -> int:
         return await _live(doors, probes, load, must_load=settings.exit_on_load_failure)
     finally:
         signals.ignore()  # before the loop that hears of them is closed
+        mirror.close()
         if store is not None:
             await store.close()
 
@@ -132,6 +137,13 @@ def _store(settings: Settings, codec: Codec, switch: "DefectSwitch | None") -> S
     if switch is not None:
         switch.wrap_part(store)
     return store
+
+
+def _records(settings: Settings) -> Records | None:
+    """Return where mirrored requests are recorded; nowhere without a folder of our own."""
+    if settings.state is None:
+        return None
+    return Records(settings.state / "mirrored.jsonl", settings.mirror_bytes)
 
 
 def _loader(

@@ -97,6 +97,7 @@ class Exposition:
         yield self._states()
         yield self._cache()
         yield self._coalesced()
+        yield self._shadow()
         models = self._metrics.models
         for name, text in _TIMES.items():
             found = {key: getattr(model, name) for key, model in models.items()}
@@ -133,6 +134,16 @@ class Exposition:
         metric = CounterMetricFamily("inference_coalesced", text, labels=_MODEL)
         found = {key: model.reuses.coalesced for key, model in self._metrics.models.items()}
         counts = {key: float(count) for key, count in found.items() if count is not None}
+        return _Family(metric, tuple(counts), tuple(counts.values()))
+
+    def _shadow(self) -> _Family:
+        text = "Copies of requests that nobody hears of, by what became of them."
+        metric = CounterMetricFamily("inference_shadow", text, labels=(*_MODEL, "result"))
+        counts = {
+            (*key, fate): float(count)
+            for key, model in self._metrics.models.items()
+            for fate, count in model.shadow.copy().items()
+        }
         return _Family(metric, tuple(counts), tuple(counts.values()))
 
     def _queue_depth(self) -> _Family:

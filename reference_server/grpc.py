@@ -95,14 +95,14 @@ class GrpcDoor:
         """Infer; raw inputs are answered raw, typed ones typed where every output can be typed."""
         where = Asked(request.model_name, request.model_version, _reader(context))
         timing = _TIMING.get()
-        model = self._service.model(where, timing)
+        choice = self._service.choose(where, timing)
         seconds = context.time_remaining()
         deadline = None if seconds is None else monotonic() + seconds
         size = request.ByteSize()
         asked = await self._codec.read(size, partial(wire.decode_request, request))
         cache_control = where.header("cache-control") or ""
         answer = await self._service.infer(
-            where, model, asked, timing, cache_control=cache_control, deadline=deadline
+            where, choice, asked, timing, cache_control=cache_control, deadline=deadline
         )
         untyped = any(DATATYPES[output.datatype].contents is None for output in answer.outputs)
         raw = untyped or bool(request.raw_input_contents)

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import TypeAlias, get_args
 
 from .errors import LimitReached, MemoryExceeded, ModelNotFound, Overloaded, QueueTimeout
-from .pipeline import CacheUse, Computed
+from .pipeline import FATES, CacheUse, Computed, Fate
 from .repository import Entry, Repository
 
 __all__ = ["NO_MODEL", "ROWS", "SECONDS", "Histogram", "Key", "Metrics", "ModelMetrics", "Reuses"]
@@ -94,6 +94,7 @@ class ModelMetrics:
         "queue",
         "request",
         "reuses",
+        "shadow",
         "shed",
     )
 
@@ -108,6 +109,7 @@ class ModelMetrics:
         self.preprocess: Histogram | None = None
         self.postprocess: Histogram | None = None
         self.reuses = Reuses()
+        self.shadow: dict[Fate, int] = {}  # of a version that never was one it stays empty
 
     def observe(self, computed: Computed) -> None:
         """Take in what is known of an inference that succeeded."""
@@ -155,6 +157,13 @@ class Metrics:
     def reuses(self, name: str, version: str) -> Reuses:
         """Return where a model counts the answers that it uses again."""
         return self.models[name, version].reuses
+
+    def mirrored(self, name: str, version: str, fate: Fate) -> None:
+        """Count a copy of a request, apart from all requests."""
+        model = self.models.get((name, version))
+        if model is not None:
+            model.shadow = model.shadow or dict.fromkeys(FATES, 0)
+            model.shadow[fate] += 1
 
     def executed(self, name: str, version: str, rows: int) -> None:
         """Count an execution of a model."""

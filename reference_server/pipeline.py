@@ -6,19 +6,33 @@ a call and comes up by a return. The last stage is the engine, which computes in
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from .signature import Work
 
-__all__ = ["CacheUse", "Computed", "Execute", "Outcome", "Run", "Stage", "Tensors"]
+__all__ = [
+    "FATES",
+    "CacheUse",
+    "Computed",
+    "Execute",
+    "Fate",
+    "Outcome",
+    "Run",
+    "Stage",
+    "Tensors",
+]
 
 Tensors: TypeAlias = Sequence[np.ndarray]
 """An array for each of the work's outputs, in their order."""
 
 CacheUse: TypeAlias = Literal["hit", "miss", "bypass"]
 """What the cache was to a request; bypass: its caller did not want to be answered from it."""
+
+Fate: TypeAlias = Literal["same", "different", "failed", "dropped"]
+"""What became of a copy for a shadow. Different: from the answer that was served, in any bit."""
+FATES: tuple[Fate, ...] = get_args(Fate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class RestDoor:
         if request.late:
             raise ShuttingDown("the server is shutting down")
         where = Asked(name, version, request.headers.get)
-        model = self._service.model(where, timing)
+        choice = self._service.choose(where, timing)
         header_length = _header_length(request.headers)
         unreadable = _unreadable(request.headers.get("content-type"), header_length)
         if unreadable is not None:
@@ -137,7 +137,7 @@ class RestDoor:
         asked = await self._codec.read(len(body), decode)
         cache_control = request.headers.get("cache-control", "")
         answer = await self._service.infer(
-            where, model, asked, timing, cache_control=cache_control, deadline=deadline
+            where, choice, asked, timing, cache_control=cache_control, deadline=deadline
         )
         encode = partial(wire.encode_response, answer, _binary_outputs(asked, answer))
         body, length = await self._codec.run(size_of(answer.outputs), encode)

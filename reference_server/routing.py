@@ -10,7 +10,7 @@ from .errors import ModelNotFound, ModelNotReady
 from .repository import Model, Repository, State
 from .routes import Routes, Sticky
 
-__all__ = ["MODEL_VERSION", "Asked", "Router", "pick"]
+__all__ = ["MODEL_VERSION", "Asked", "Choice", "Router", "pick"]
 
 MODEL_VERSION = "Model-Version"
 """The header that names a version: in a request the one that is wanted, in an answer its own."""
@@ -35,6 +35,14 @@ class Asked:
     def pinned(self) -> str:
         """The version that it insists on, the path before the header; empty: none."""
         return self.version or self.header(MODEL_VERSION.lower()) or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The version that serves, and the routes that it was chosen by."""
+
+    model: Model
+    routes: Routes
 
 
 class Router:
@@ -63,32 +71,31 @@ class Router:
         latest = self.repository.entry(name).model
         return Routes() if latest is None else latest.routes
 
-    def choose(self, asked: Asked, parameters: Mapping[str, object] | None = None) -> Model:
-        """Return the version that serves.
-
-        Args:
-            asked: what is known before a body is read that may be large.
-            parameters: of the request; None where they are not known yet.
+    def choose(self, asked: Asked) -> Choice:
+        """Return the version that serves, as far as that is known before the request is read.
 
         Raises:
             ModelNotFound: no such model, or no such version of it.
             ModelNotReady: the version is, or all that have a weight are, loading or failed to load.
         """
-        version = asked.pinned
-        if not version:
-            routes = self.routes_of(asked.model)
-            if routes.weights:
-                version = self.drawn(asked, routes, parameters or {})
+        routes = Routes() if asked.pinned else self.routes_of(asked.model)
+        return Choice(self._chosen(asked, routes, {}), routes)
+
+    def by_parameters(
+        self, asked: Asked, choice: Choice, parameters: Mapping[str, object]
+    ) -> Model:
+        """Return the version that serves, now that the parameters are known."""
+        sticky = choice.routes.sticky
+        if sticky is None or sticky.parameter not in parameters:
+            return choice.model
+        try:
+            return self._chosen(asked, choice.routes, parameters)
+        except (ModelNotFound, ModelNotReady):  # since a moment ago: that one is still in use
+            return choice.model
+
+    def _chosen(self, asked: Asked, routes: Routes, parameters: Mapping[str, object]) -> Model:
+        version = self.drawn(asked, routes, parameters) if routes.weights else asked.pinned
         return self.repository.ready(asked.model, version)
-
-    def goes_by_parameters(self, asked: Asked) -> bool:
-        """Whether the choice may be another one when the parameters are known."""
-        sticky = self.routes_of(asked.model).sticky
-        return sticky is not None and sticky.parameter is not None and not asked.pinned
-
-    def shadow(self, asked: Asked) -> str | None:
-        """Return the version that is to compute the same unheard: never of who names a version."""
-        return None if asked.pinned else self.routes_of(asked.model).mirror
 
     def drawn(self, asked: Asked, routes: Routes, parameters: Mapping[str, object]) -> str:
         """Draw a version among those that can be asked, by their weights."""
@@ -100,7 +107,8 @@ class Router:
         if not ready:
             raise ModelNotReady(f"no version of model {asked.model!r} that has a weight is ready")
         key = self.key(asked, routes.sticky, parameters)
-        return pick(asked.model, token_bytes(_KEY_BYTES) if key is None else key.encode(), ready)
+        drawn = token_bytes(_KEY_BYTES) if key is None else key.encode(errors="surrogatepass")
+        return pick(asked.model, drawn, ready)
 
     def key(
         self, asked: Asked, sticky: Sticky | None, parameters: Mapping[str, object]
@@ -129,8 +137,9 @@ def pick(model: str, key: bytes, weights: Mapping[str, float]) -> str:
     versions as few keys move as can. The model is hashed too, so that two experiments are
     independent.
 
-    Source: Wang, Ravishankar, "Weighted rendezvous hashing", from Thaler and Ravishankar, "Using
-    name-based mappings to increase hit rates", 1998.
+    Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998; with
+    weights by the logarithmic method of Schindelhauer and Schomaker, "Weighted distributed hash
+    tables", 2005.
     """
     if len(weights) == 1:
         return next(iter(weights))

@@ -11,11 +11,12 @@ from servespec.wire.messages import (
     Tensor,
 )
 
-from .errors import DeadlineExceeded
+from .errors import ComputeFailed, DeadlineExceeded
+from .mirroring import Mirror
 from .pipeline import Computed, Stage, Tensors
 from .probes import Probes
 from .repository import Model
-from .routing import Asked, Router
+from .routing import Asked, Choice, Router
 from .scheduling import scheduled
 from .signature import Work
 from .timing import Timing
@@ -29,25 +30,30 @@ _SLACK_SECONDS = 0.05
 class Service:
     """The server behind its doors."""
 
-    def __init__(self, metadata: ServerMetadata, router: Router, probes: Probes) -> None:
+    def __init__(
+        self, metadata: ServerMetadata, router: Router, mirror: Mirror, probes: Probes
+    ) -> None:
         self.metadata = metadata
+        self._mirror = mirror
         self._repository = router.repository
         self._router = router
         self.probes = probes
 
-    def model(self, asked: Asked, timing: Timing) -> Model:
+    def choose(self, asked: Asked, timing: Timing) -> Choice:
         """Return the version that serves: to be found before a body is read that may be large.
 
         Raises:
             ModelNotFound: no such model, or no such version of it.
             ModelNotReady: it is loading or failed to load.
         """
-        return self._serving(self._router.choose(asked), timing)
+        choice = self._router.choose(asked)
+        timing.serves(choice.model)
+        return choice
 
     async def infer(
         self,
         asked: Asked,
-        model: Model,
+        choice: Choice,
         request: InferRequest,
         timing: Timing,
         *,
@@ -59,18 +65,33 @@ class Service:
         Raises:
             ServingError: see `errors`.
         """
-        if self._router.goes_by_parameters(asked):
-            model = self._serving(self._router.choose(asked, request.parameters), timing)
+        model = self._router.by_parameters(asked, choice, request.parameters)
+        timing.serves(model)
+        shadow = choice.routes.mirror
+        try:
+            answer = await self._computed(model, request, timing, cache_control, deadline)
+        except ComputeFailed as error:
+            if shadow is not None:
+                self._mirror.offer(shadow, request, model.version, error)
+            raise
+        if shadow is not None:
+            self._mirror.offer(shadow, request, model.version, answer)
+        return answer
+
+    async def _computed(
+        self,
+        model: Model,
+        request: InferRequest,
+        timing: Timing,
+        cache_control: str,
+        deadline: float | None,
+    ) -> InferResponse:
         work = model.signature.validate(request)
         work = scheduled(work, request.parameters, model.queueing, deadline)
         if model.keys is not None:
             work = await model.keys.keyed(work, request, cache_control)
         timing.computed = await _in_time(model.compute, work, timing)
         return _answer(request, model, work, timing.computed.tensors)
-
-    def _serving(self, model: Model, timing: Timing) -> Model:
-        timing.serves(model)
-        return model
 
     def model_ready(self, name: str, version: str) -> bool:
         """Whether this model can be asked.

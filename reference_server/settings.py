@@ -44,6 +44,7 @@ class Settings:
     model_control: str
     poll_seconds: float
     state: Path | None
+    mirror_bytes: int
     defects_port: int | None
     defects: Sequence[str]
     token: str
@@ -145,6 +146,8 @@ def _add_operating(add: Callable[..., object]) -> None:
         help="between looks at the files, with --model-control poll")  # fmt: skip
     add("--state", type=_directory, default=None, metavar="DIR",
         help="keep what was asked at run time here, for the next start")  # fmt: skip
+    add("--mirror-bytes", type=_bytes_at_all, default=64 * 2**20, metavar="N",
+        help="of what is recorded in DIR of mirrored requests; the oldest go")  # fmt: skip
 
 
 def _token() -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 from onnx import parser
 
-__all__ = ["MODELS", "write_models"]
+__all__ = ["MODELS", "write_model", "write_models"]
 
 MODELS: Mapping[str, str] = {
     "echo/1": "(float[N, k] x) => (float[N, k] y) { y = Identity(x) }",
@@ -46,7 +46,11 @@ _HEAD = '<ir_version: 8, opset_import: ["" : 17]>'
 def write_models(directory: Path, *names: str) -> Path:
     """Write these models, all where none is named; return the directory."""
     for name in names or MODELS:
-        folder = directory / name
-        folder.mkdir(parents=True)
-        onnx.save(parser.parse_model(f"{_HEAD} agraph {MODELS[name]}"), folder / "model.onnx")
+        write_model(directory / name, MODELS[name])
     return directory
+
+
+def write_model(folder: Path, graph: str) -> None:
+    """Write one version of a model."""
+    folder.mkdir(parents=True)
+    onnx.save(parser.parse_model(f"{_HEAD} agraph {graph}"), folder / "model.onnx")
