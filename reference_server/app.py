@@ -2,9 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from .codec import Codec
 from .doors import Behaviour, Doors
 from .errors import StartupError
 from .exposition import Exposition
-from .grpc import GrpcDoor, new_server
+from .grpc import Answer, GrpcDoor, new_server
 from .grpc_limits import GrpcLimits
 from .health import Health
 from .http import HttpLimits, HttpProtocol, HttpServer, Observer
@@ -26,11 +25,14 @@ from .lifecycle import Lifecycle
 from .loading import Loader
 from .metrics import Metrics
 from .mirroring import Mirror
+from .model_control import Loaded, ModelControl
+from .polling import Follower
 from .probe_door import ProbeDoor, without_models
 from .probes import Heartbeat, Probes
 from .records import Records
 from .redis_cache import open_redis
-from .repository import find_models
+from .repository import Repository, find_models
+from .repository_api import EXTENSION, RepositoryApi
 from .rest import RestDoor
 from .reusing import Reusing
 from .room import Room
@@ -39,6 +41,7 @@ from .runtime import bound_memory, usable_providers
 from .service import Service
 from .settings import Settings
 from .signals import Signals
+from .state_file import StateFile
 
 if TYPE_CHECKING:
     from .defects import DefectSwitch
@@ -66,15 +69,19 @@ async def serve(settings: Settings, signals: Signals) -> int:
     metrics = Metrics(repository)
     mirror = Mirror(repository, metrics.mirrored, _records(settings))
     mirror.start()
-    service = Service(_METADATA, router, mirror, probes)
+    service = Service(_metadata(settings), router, mirror, probes)
     codec = Codec()
     codec.start()
-    rest = RestDoor(service, metrics, Exposition(metrics, repository).answer, codec)
     switch = _switch(settings, lifecycle, probes)
     store = _store(settings, codec, switch)
     reusing = Reusing(store, codec, metrics.reuses, switch)
     loader = _loader(settings, metrics, switch, reusing)
-    behaviour = _defective(_behaviour(rest, GrpcDoor(service, codec), Health(probes)), switch)
+    control = _control(settings, repository, loader)
+    api = _repository_api(settings, control)
+    scrape = Exposition(metrics, repository).answer
+    rest = RestDoor(service, metrics, scrape, codec, None if api is None else api.rest)
+    answers = {**GrpcDoor(service, codec).answers, **({} if api is None else api.answers)}
+    behaviour = _defective(_behaviour(rest, answers, Health(probes)), switch)
     calls = Calls()
     doors = Doors(
         settings.host,
@@ -88,9 +95,12 @@ async def serve(settings: Settings, signals: Signals) -> int:
     )
 
     signals.listen(_on_the_loop(lifecycle.signalled))
-    load = partial(loader.load, repository)
+    beside = [probes.heartbeat.run]
+    if settings.model_control == "poll":
+        beside.append(Follower(settings.models, control, settings.poll_seconds).run)
+    must_load = settings.exit_on_load_failure
     try:
-        return await _live(doors, probes, load, must_load=settings.exit_on_load_failure)
+        return await _live(doors, probes, control.start, beside, must_load=must_load)
     finally:
         signals.ignore()  # before the loop that hears of them is closed
         mirror.close()
@@ -98,8 +108,8 @@ async def serve(settings: Settings, signals: Signals) -> int:
             await store.close()
 
 
-def _behaviour(rest: RestDoor, grpc: GrpcDoor, health: Health) -> Behaviour:
-    return Behaviour(rest, grpc.answers, health.check, health.watch, HttpProtocol)
+def _behaviour(rest: RestDoor, answers: Mapping[str, Answer], health: Health) -> Behaviour:
+    return Behaviour(rest, answers, health.check, health.watch, HttpProtocol)
 
 
 def _grpc_server(
@@ -171,6 +181,27 @@ def _loader(
     )
 
 
+def _control(settings: Settings, repository: Repository, loader: Loader) -> ModelControl:
+    state = None
+    if settings.state is not None and settings.model_control == "explicit":
+        state = StateFile(settings.state / "loaded.json", Loaded)
+    return ModelControl(settings.models, repository, loader, state, settings.grace_seconds)
+
+
+def _repository_api(settings: Settings, control: ModelControl) -> RepositoryApi | None:
+    if not settings.repository_api:
+        return None
+    can_change = settings.model_control == "explicit"
+    return RepositoryApi(control, settings.token, can_change=can_change)
+
+
+def _metadata(settings: Settings) -> ServerMetadata:
+    """Say which extensions can be asked."""
+    if not settings.repository_api:
+        return _METADATA
+    return replace(_METADATA, extensions=(*_METADATA.extensions, EXTENSION))
+
+
 def _switch(settings: Settings, lifecycle: Lifecycle, probes: Probes) -> "DefectSwitch | None":
     """Return the switch for deliberate defects, where somebody asks for it."""
     if settings.defects_port is None and not settings.defects:
@@ -236,16 +267,22 @@ def _announce(addresses: Mapping[str, str]) -> None:
 
 
 async def _live(
-    doors: Doors, probes: Probes, load: Callable[[], Coroutine[Any, Any, bool]], *, must_load: bool
+    doors: Doors,
+    probes: Probes,
+    load: Callable[[], Coroutine[Any, Any, bool]],
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]],
+    *,
+    must_load: bool,
 ) -> int:
-    """Go from open doors to closed ones; return the exit code."""
-    beating = asyncio.create_task(probes.heartbeat.run())
+    """Go from open doors to closed ones, with what runs beside; return the exit code."""
+    running = [asyncio.create_task(each()) for each in beside]
     try:
         _announce(await doors.open())
         return await _serve(asyncio.create_task(load()), probes.lifecycle, must_load)
     finally:
         await probes.lifecycle.end(doors)
-        beating.cancel()
+        for task in running:
+            task.cancel()
 
 
 async def _serve(loading: "asyncio.Task[bool]", lifecycle: Lifecycle, must_load: bool) -> int:

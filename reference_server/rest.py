@@ -1,9 +1,10 @@
 """The REST door: routes, and HTTP requests to answers of the service and back."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from msgspec import json
@@ -29,6 +30,10 @@ _BINARY = ("Content-Type", "application/octet-stream")
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _HEADER_LENGTH_KEY = _HEADER_LENGTH.lower()
 _READ = ("GET", "HEAD")
+_REPOSITORY = ("index", "load", "unload")
+
+Operate: TypeAlias = Callable[[HttpRequest, str, str], Awaitable[HttpResponse]]
+"""Answers what is asked of the repository: the request, the verb, and the model."""
 _TIMING = "timing"
 """The note of a request that has its `Timing`."""
 
@@ -38,7 +43,8 @@ class Route:
     """What a path leads to.
 
     Attributes:
-        verb: what is asked: "live", "ready", "startup", "metrics", "metadata" or "infer".
+        verb: what is asked: "live", "ready", "startup", "metrics", "metadata" or "infer", or of the
+            repository "index", "load" or "unload".
         model: its name; None for the server as a whole.
         version: its label, empty where the path has none.
     """
@@ -50,7 +56,7 @@ class Route:
     @property
     def methods(self) -> tuple[str, ...]:
         """The HTTP methods that it serves, besides OPTIONS."""
-        return ("POST",) if self.verb == "infer" else _READ
+        return ("POST",) if self.verb in ("infer", *_REPOSITORY) else _READ
 
 
 class RestDoor:
@@ -62,27 +68,34 @@ class RestDoor:
         metrics: Metrics,
         scrape: Callable[[str], HttpResponse],
         codec: Codec,
+        operate: Operate | None = None,
     ) -> None:
         self._service = service
         self._codec = codec
         self._metrics = metrics
         self._scrape = scrape
+        self._operate = operate
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request; every error becomes an error object."""
         route = find_route(request.target)
-        if route is None:
+        if route is None or (route.verb in _REPOSITORY and self._operate is None):
             return _refused(404, f"no such route: {request.target.partition('?')[0][:200]}")
         if request.method not in route.methods:
             return _other_method(request.method, route)
         try:
-            if route.model is None:
-                return await self._server(request, route.verb)
-            if route.verb == "infer":
-                return await self._timed(request, route.model, route.version)
-            return self._model(route.verb, route.model, route.version)
+            return await self._answer(request, route)
         except Exception as error:
             return _failed(error)
+
+    async def _answer(self, request: HttpRequest, route: Route) -> HttpResponse:
+        if route.verb in _REPOSITORY and self._operate is not None:
+            return await self._operate(request, route.verb, route.model or "")
+        if route.model is None:
+            return await self._server(request, route.verb)
+        if route.verb == "infer":
+            return await self._timed(request, route.model, route.version)
+        return self._model(route.verb, route.model, route.version)
 
     def observe(self, request: HttpRequest, status: int) -> None:
         """Count an inference request that has come to its end: an `Observer`."""
@@ -158,14 +171,32 @@ def find_route(target: str) -> Route | None:
     except UnicodeDecodeError:
         return None
     match segments:
-        case ["", "v2"] | ["", "v2", ""]:
-            return Route("metadata")
-        case ["", "v2", "health", "live" | "ready" as verb]:
-            return Route(verb)
+        case ["", "v2", *rest]:
+            return _protocol_route(rest)
         case ["", "livez" | "readyz" | "startupz" | "metrics" as verb]:
             return Route(verb.removesuffix("z"))
-        case ["", "v2", "models", name, *rest]:
+    return None
+
+
+def _protocol_route(rest: list[str]) -> Route | None:
+    match rest:
+        case [] | [""]:
+            return Route("metadata")
+        case ["health", "live" | "ready" as verb]:
+            return Route(verb)
+        case ["repository", *rest]:
+            return _repository_route(rest)
+        case ["models", name, *rest]:
             return _model_route(name, rest)
+    return None
+
+
+def _repository_route(rest: list[str]) -> Route | None:
+    match rest:
+        case ["index"]:
+            return Route("index")
+        case ["models", name, "load" | "unload" as verb]:
+            return Route(verb, name)
     return None
 
 
@@ -235,7 +266,9 @@ def _json(value: object, status: int = 200) -> HttpResponse:
 
 def _failed(error: Exception) -> HttpResponse:
     failed = failure(error)
-    return _refused(failed.status.http, failed.text, *failed.status.advice("Retry-After"))
+    challenge = (("WWW-Authenticate", "Bearer"),) if failed.status.http == 401 else ()
+    advice = failed.status.advice("Retry-After")
+    return _refused(failed.status.http, failed.text, *advice, *challenge)
 
 
 def _refused(status: int, text: str, *headers: tuple[str, str]) -> HttpResponse:
