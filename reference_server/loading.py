@@ -160,6 +160,8 @@ class Loader:
         def run() -> None:
             try:
                 opened.set_result(self._open(entry))
+            except (LoadError, StartupError) as error:  # its frames would hold what was opened
+                opened.set_exception(error.with_traceback(None))
             except Exception as error:
                 opened.set_exception(error)
 

@@ -93,6 +93,8 @@ class ModelControl:
         try:
             return await self._loader.load(self._repository)
         finally:
+            for entry in self._repository.entries:
+                entry.reason = self._without_paths(entry.reason)
             self._started.set()
 
     def _chosen(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[str]]:
@@ -165,7 +167,7 @@ class ModelControl:
         try:
             found = await asyncio.to_thread(read_model_file, self._directory / name)
         except LoadError as error:
-            raise self._refusal(f"model {name!r}", error) from error
+            raise self._refusal(f"model {name!r}", str(error)) from error
         return found.versions.chosen(labels)
 
     def _serving(self, name: str, besides: Sequence[str]) -> list[Entry]:
@@ -190,12 +192,13 @@ class ModelControl:
         try:
             model = await self._loader.prepare(entry)
             await self._check_signature(entry, model)
+            return model
         except (LoadError, ServingError, StartupError) as error:
-            _rest(entry)
-            refusal = self._refusal(f"model {entry.name!r} version {entry.version!r}", error)
-            entry.reason = str(refusal)
-            raise refusal from error
-        return model
+            why = str(error)  # no more of it: its frames hold what was opened
+        _rest(entry)
+        refusal = self._refusal(f"model {entry.name!r} version {entry.version!r}", why)
+        entry.reason = str(refusal)
+        raise refusal
 
     async def _check_signature(self, entry: Entry, model: Model) -> None:
         """Hold it to what its callers know: the version that it replaces, or the one that serves.
@@ -258,11 +261,14 @@ class ModelControl:
             _rest(entry)
             await asyncio.to_thread(model.close, _CLOSE_SECONDS)
 
-    def _refusal(self, what: str, error: Exception) -> LoadRefused:
-        """Say why, in one line without the paths of the machine."""
-        why = " ".join(str(error).replace(f"{self._directory}/", "").split())
+    def _refusal(self, what: str, why: str) -> LoadRefused:
+        """Say it in one line, without the paths of the machine."""
+        why = self._without_paths(why)
         _LOG.error("%s is not loaded: %s", what, why)
         return LoadRefused(f"{what} is not loaded: {why}")
+
+    def _without_paths(self, text: str) -> str:
+        return " ".join(text.replace(f"{self._directory}/", "").split())
 
     async def _whatever_happens(self, work: Coroutine[Any, Any, None]) -> None:
         """Finish what was begun, also for who leaves: half of it would be neither old nor new."""
