@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grpc.aio import Server
 
 from servespec.wire.messages import ServerMetadata
 
+from .admin import Admin, Kept
 from .cache import MemoryStore, Store
 from .calls import Calls
 from .codec import Codec
@@ -26,8 +28,9 @@ from .loading import Loader
 from .metrics import Metrics
 from .mirroring import Mirror
 from .model_control import Loaded, ModelControl
+from .overview import overview
 from .polling import Follower
-from .probe_door import ProbeDoor, without_models
+from .probe_door import without_models
 from .probes import Heartbeat, Probes
 from .records import Records
 from .redis_cache import open_redis
@@ -41,7 +44,8 @@ from .runtime import bound_memory, usable_providers
 from .service import Service
 from .settings import Settings
 from .signals import Signals
-from .state_file import StateFile
+from .state_file import StateFile, hold
+from .thread_server import ThreadServer
 
 if TYPE_CHECKING:
     from .defects import DefectSwitch
@@ -62,10 +66,13 @@ async def serve(settings: Settings, signals: Signals) -> int:
         StartupError: there is no model, a port is taken, or a provider that was insisted on is not
             to be had.
     """
+    if settings.state is not None:
+        hold(settings.state)
     repository = find_models(settings.models)
     lifecycle = Lifecycle(settings.drain_delay_seconds, settings.grace_seconds)
     probes = Probes(lifecycle, repository.health, Heartbeat(), settings.stuck_seconds)
-    router = Router(repository, {})
+    kept = _kept(settings)
+    router = Router(repository, kept.routes)
     metrics = Metrics(repository)
     mirror = Mirror(repository, metrics.mirrored, _records(settings))
     mirror.start()
@@ -90,6 +97,7 @@ async def serve(settings: Settings, signals: Signals) -> int:
         _grpc_server(settings, behaviour, calls, metrics, codec),
         calls,
         _probe_door(settings, behaviour),
+        _admin_door(settings, router, metrics),
         _switch_door(settings, switch),
         repository.close,
     )
@@ -240,10 +248,29 @@ def _defective(behaviour: Behaviour, switch: "DefectSwitch | None") -> Behaviour
     )
 
 
-def _probe_door(settings: Settings, behaviour: Behaviour) -> ProbeDoor | None:
+def _routes_file(folder: Path) -> StateFile[Kept]:
+    return StateFile(folder / "routes.json", Kept)
+
+
+def _kept(settings: Settings) -> Kept:
+    """Return what was set before this start."""
+    found = _routes_file(settings.state).read() if settings.state is not None else None
+    return found or Kept()
+
+
+def _admin_door(settings: Settings, router: Router, metrics: Metrics) -> ThreadServer | None:
+    if settings.admin_port is None or settings.state is None:
+        return None
+    file = _routes_file(settings.state)
+    admin = Admin(settings.token, router, file, overview(router, metrics))
+    limits = HttpLimits(max_connections=100, max_body_bytes=2**16)
+    return ThreadServer(admin, settings.admin_host, settings.admin_port, limits)
+
+
+def _probe_door(settings: Settings, behaviour: Behaviour) -> ThreadServer | None:
     if settings.probe_port is None:
         return None
-    return ProbeDoor(without_models(behaviour.rest), settings.host, settings.probe_port)
+    return ThreadServer(without_models(behaviour.rest), settings.host, settings.probe_port)
 
 
 def _http_server(settings: Settings, behaviour: Behaviour, observe: Observer) -> HttpServer:

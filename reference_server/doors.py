@@ -11,7 +11,7 @@ from .calls import Calls
 from .errors import StartupError
 from .grpc import Answer, Watch
 from .http import Handler, HttpServer, ProtocolFactory
-from .probe_door import ProbeDoor
+from .thread_server import ThreadServer
 
 __all__ = ["Behaviour", "Doors"]
 
@@ -53,6 +53,7 @@ class Doors:
         grpc: gRPC.
         calls: those of `grpc`.
         probes: answers probes whatever happens to the main event loop.
+        admin: answers the operator.
         defects: only where misbehaviour can be switched on.
         end_engines: ends them within so many seconds.
     """
@@ -62,7 +63,8 @@ class Doors:
     http: HttpServer
     grpc: Server
     calls: Calls
-    probes: ProbeDoor | None
+    probes: ThreadServer | None
+    admin: ThreadServer | None
     defects: HttpServer | None
     end_engines: Callable[[float], None]
     _grpc_ends: "asyncio.Task[None] | None" = None
@@ -79,6 +81,8 @@ class Doors:
         }
         if self.probes is not None:
             addresses["probes"] = await _open_http(self.probes, self.host)
+        if self.admin is not None:
+            addresses["admin"] = await _open_http(self.admin, self.admin.host)
         if self.defects is not None:
             addresses["defects"] = await _open_http(self.defects, "127.0.0.1")
         return addresses
@@ -115,11 +119,13 @@ class Doors:
         await asyncio.gather(self.http.close(), self.grpc.stop(None))
         if self.probes is not None:
             await self.probes.close()
+        if self.admin is not None:
+            await self.admin.close()
         if self.defects is not None:
             await self.defects.close()
 
 
-async def _open_http(server: HttpServer | ProbeDoor, host: str) -> str:
+async def _open_http(server: HttpServer | ThreadServer, host: str) -> str:
     try:
         await server.start()
     except OSError as error:

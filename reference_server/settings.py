@@ -45,6 +45,8 @@ class Settings:
     poll_seconds: float
     state: Path | None
     mirror_bytes: int
+    admin_host: str
+    admin_port: int | None
     defects_port: int | None
     defects: Sequence[str]
     token: str
@@ -67,9 +69,17 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     delay, grace = settings.drain_delay_seconds, settings.grace_seconds
     if delay and delay >= grace:
         parser.error(f"--drain-delay-seconds: expected less than --grace-seconds {grace:g}")
-    if settings.repository_api and not settings.token:
-        parser.error(f"--repository-api: expected a token in {VARIABLE}")
+    _check_operating(parser, settings)
     return settings
+
+
+def _check_operating(parser: argparse.ArgumentParser, settings: Settings) -> None:
+    admin = settings.admin_port is not None
+    for flag, wanted in (("--repository-api", settings.repository_api), ("--admin-port", admin)):
+        if wanted and not settings.token:
+            parser.error(f"{flag}: expected a token in {VARIABLE}")
+    if admin and settings.state is None:
+        parser.error("--admin-port: expected --state DIR, to keep what is set")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,6 +156,9 @@ def _add_operating(add: Callable[..., object]) -> None:
         help="between looks at the files, with --model-control poll")  # fmt: skip
     add("--state", type=_directory, default=None, metavar="DIR",
         help="keep what was asked at run time here, for the next start")  # fmt: skip
+    add("--admin-host", default="127.0.0.1", metavar="HOST", help="the address for the operator")
+    add("--admin-port", type=_port, default=None, metavar="PORT",
+        help="which version gets how much, for the same token; 0: any free one")  # fmt: skip
     add("--mirror-bytes", type=_bytes_at_all, default=64 * 2**20, metavar="N",
         help="of what is recorded in DIR of mirrored requests; the oldest go")  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What the server was told at run time, kept on disk for the next start."""
 
 import contextlib
+import fcntl
 import os
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -9,7 +10,7 @@ import msgspec
 
 from .errors import StartupError, StateNotKept
 
-__all__ = ["StateFile"]
+__all__ = ["StateFile", "hold"]
 
 Content = TypeVar("Content")
 
@@ -59,6 +60,21 @@ class StateFile(Generic[Content]):
             with contextlib.suppress(OSError):
                 beside.unlink()
             raise StateNotKept(f"the state cannot be kept: {error.strerror}") from error
+
+
+def hold(folder: Path) -> None:
+    """Keep a folder to this process until it ends, however it does: two would overwrite each other.
+
+    Raises:
+        StartupError: another process has it, or nothing can be written there.
+    """
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StartupError(f"--state {folder}: another server uses it") from None
+    except OSError as error:
+        raise StartupError(f"--state {folder}: {error.strerror}") from error
 
 
 def _sync(folder: Path) -> None:

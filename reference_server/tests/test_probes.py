@@ -7,9 +7,10 @@ import pytest
 
 from ..http import HttpRequest, HttpResponse
 from ..lifecycle import Lifecycle, Phase
-from ..probe_door import ProbeDoor, without_models
+from ..probe_door import without_models
 from ..probes import Heartbeat, Probes, probe_answer
 from ..repository import State
+from ..thread_server import ThreadServer
 
 SECONDS = 5.0
 STATES = {("a", "1"): State.READY, ("b", "1"): State.READY}
@@ -61,7 +62,7 @@ def test_the_door_answers_while_the_main_loop_is_blocked_and_says_so() -> None:
         async def main_door(request: HttpRequest) -> HttpResponse:
             return probe_answer(asked, "live")
 
-        door = ProbeDoor(without_models(main_door), "127.0.0.1", 0)
+        door = ThreadServer(without_models(main_door), "127.0.0.1", 0)
         await door.start()
         with httpx.Client(base_url=f"http://127.0.0.1:{door.port}", timeout=SECONDS) as client:
 
