@@ -51,6 +51,6 @@ def write_models(directory: Path, *names: str) -> Path:
 
 
 def write_model(folder: Path, graph: str) -> None:
-    """Write one version of a model."""
-    folder.mkdir(parents=True)
+    """Write one version of a model, in place of what is there."""
+    folder.mkdir(parents=True, exist_ok=True)
     onnx.save(parser.parse_model(f"{_HEAD} agraph {graph}"), folder / "model.onnx")
