@@ -1,0 +1,1 @@
+"""Versions on the move: who gets which, changed while they serve."""

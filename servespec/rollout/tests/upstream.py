@@ -1,0 +1,66 @@
+"""Servers that say which version they are: the ones behind a proxy."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+__all__ = ["Upstream", "upstreams"]
+
+
+class Upstream(ThreadingHTTPServer):
+    """Answers each request with its version; keeps count.
+
+    Attributes:
+        asked: the paths of all requests.
+        held: what a request waits for before it is answered.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, version: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.version = version
+        self.asked: list[str] = []
+        self.held = threading.Event()
+        self.held.set()
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Upstream
+
+    def do_POST(self) -> None:
+        """Answer when that is allowed."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.asked.append(self.path)
+        self.server.held.wait(20.0)
+        body = json.dumps({"model_version": self.server.version}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def upstreams(*versions: str) -> Iterator[dict[str, Upstream]]:
+    """One for each version."""
+    with ExitStack() as opened:
+        servers = {version: opened.enter_context(Upstream(version)) for version in versions}
+        for server in servers.values():
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+            opened.callback(server.shutdown)
+            opened.callback(server.held.set)
+        yield servers
