@@ -79,7 +79,7 @@ async def serve(settings: Settings, signals: Signals) -> int:
     service = Service(_metadata(settings), router, mirror, probes)
     codec = Codec()
     codec.start()
-    switch = _switch(settings, lifecycle, probes)
+    switch = _switch(settings, lifecycle, probes, router, mirror)
     store = _store(settings, codec, switch)
     reusing = Reusing(store, codec, metrics.reuses, switch)
     loader = _loader(settings, metrics, switch, reusing)
@@ -210,13 +210,15 @@ def _metadata(settings: Settings) -> ServerMetadata:
     return replace(_METADATA, extensions=(*_METADATA.extensions, EXTENSION))
 
 
-def _switch(settings: Settings, lifecycle: Lifecycle, probes: Probes) -> "DefectSwitch | None":
+def _switch(
+    settings: Settings, lifecycle: Lifecycle, probes: Probes, router: Router, mirror: Mirror
+) -> "DefectSwitch | None":
     """Return the switch for deliberate defects, where somebody asks for it."""
     if settings.defects_port is None and not settings.defects:
         return None
     from .defects import DefectSwitch, UnknownDefect
 
-    switch = DefectSwitch(lifecycle, probes)
+    switch = DefectSwitch(lifecycle, probes, router, mirror)
     try:
         switch.activate(settings.defects)
     except UnknownDefect as error:

@@ -12,9 +12,11 @@ from grpc.aio import ServicerContext
 from ..batching import Forming
 from ..http import Handler, HttpProtocol, HttpRequest, HttpResponse
 from ..lifecycle import Lifecycle
+from ..mirroring import Mirror
 from ..pipeline import Execute, Outcome
 from ..probes import Probes
 from ..reusing import Part
+from ..routing import Router
 from ..signature import Work
 
 __all__ = [
@@ -37,9 +39,11 @@ __all__ = [
     "http_defect",
     "known_defects",
     "lifecycle_defect",
+    "mirror_defect",
     "probe_defect",
     "rest_defect",
     "reuse_defect",
+    "router_defect",
 ]
 
 Context = ServicerContext[Message, Message]
@@ -94,6 +98,8 @@ class Defect:
     lifecycle: type[Lifecycle] | None = None
     probes: type[Probes] | None = None
     reuse: type[Part] | None = None
+    router: type[Router] | None = None
+    mirror: type[Mirror] | None = None
 
 
 _registry: dict[str, Defect] = {}
@@ -225,6 +231,26 @@ def reuse_defect(name: str, *, breaks: Sequence[str]) -> Callable[[type[Part]], 
 
     def register(defect: type[Part]) -> type[Part]:
         add_defect(Defect(name, tuple(breaks), reuse=defect))
+        return defect
+
+    return register
+
+
+def router_defect(name: str, *, breaks: Sequence[str]) -> Callable[[type[Router]], type[Router]]:
+    """Register a subclass of what chooses versions that overrides one small method."""
+
+    def register(defect: type[Router]) -> type[Router]:
+        add_defect(Defect(name, tuple(breaks), router=defect))
+        return defect
+
+    return register
+
+
+def mirror_defect(name: str, *, breaks: Sequence[str]) -> Callable[[type[Mirror]], type[Mirror]]:
+    """Register a subclass of what asks shadows that overrides one small method."""
+
+    def register(defect: type[Mirror]) -> type[Mirror]:
+        add_defect(Defect(name, tuple(breaks), mirror=defect))
         return defect
 
     return register

@@ -22,9 +22,11 @@ from ..http import (
     error_response,
 )
 from ..lifecycle import Lifecycle
+from ..mirroring import Mirror
 from ..pipeline import Execute, Outcome
 from ..probes import Probes
 from ..reusing import Part
+from ..routing import Router
 from ..signature import Work
 from .registry import (
     Behaviour,
@@ -51,16 +53,24 @@ class UnknownDefect(LookupError):
 class DefectSwitch(grpc.aio.ServerInterceptor):
     """The active defects, wrapped around REST, the gRPC methods, HTTP itself and the engines.
 
-    The server's life, its answers to probes and what forms batches are there once, and hold state:
-    they change their class.
+    The server's life, its answers to probes, what chooses versions, what asks shadows and what
+    forms batches are there once, and hold state: they change their class.
     """
 
-    def __init__(self, lifecycle: Lifecycle | None = None, probes: Probes | None = None) -> None:
+    def __init__(
+        self,
+        lifecycle: Lifecycle | None = None,
+        probes: Probes | None = None,
+        router: Router | None = None,
+        mirror: Mirror | None = None,
+    ) -> None:
         self.active: tuple[Defect, ...] = ()
         self._protocol: type[HttpProtocol] = HttpProtocol
         self._made: WeakSet[HttpProtocol] = WeakSet()
         self._lifecycle = lifecycle
         self._probes = probes
+        self._router = router
+        self._mirror = mirror
         self._engine: tuple[Sequence[EngineDefect], Event] = ((), Event())
         self._forming: WeakSet[Forming] = WeakSet()
         self._parts: list[tuple[Part, type[Part]]] = []
@@ -79,6 +89,10 @@ class DefectSwitch(grpc.aio.ServerInterceptor):
             self._lifecycle.__class__ = _class(Lifecycle, [one.lifecycle for one in self.active])
         if self._probes is not None:
             self._probes.__class__ = _class(Probes, [one.probes for one in self.active])
+        if self._router is not None:
+            self._router.__class__ = _class(Router, [one.router for one in self.active])
+        if self._mirror is not None:
+            self._mirror.__class__ = _class(Mirror, [one.mirror for one in self.active])
         for forming in self._forming:
             self._form(forming)
         for part, sound in self._parts:

@@ -156,7 +156,7 @@ class Metrics:
 
     Without `url` they are at `/metrics` of the REST URL; without `failures` the failed requests are
     counted in `requests`, in series of their own; hits and misses of a cache likewise, where they
-    have one name.
+    have one name. Without `shadow` nobody counts what is mirrored.
     """
 
     url: Annotated[str | None, REST] = None
@@ -169,6 +169,7 @@ class Metrics:
     refused: Annotated[str, METRIC] = "inference_shed_total"
     cache_hits: Annotated[str, METRIC] = "inference_cache_total"
     cache_misses: Annotated[str, METRIC] = "inference_cache_total"
+    shadow: Annotated[str | None, METRIC] = None
     model_label: Annotated[str, LABEL] = "model"
     version_label: Annotated[str, LABEL] = "version"
 

@@ -53,7 +53,7 @@ SIZES = {
     "CACHE": 10,
     "LOAD": 8,
     "QUANT": 6,
-    "ROLL": 7,
+    "ROLL": 8,
     "GUIDE": 9,
 }
 
