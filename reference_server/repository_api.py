@@ -152,7 +152,7 @@ class RepositoryApi:
 def _row(entry: Entry) -> _Row:
     state = entry.state
     named = state in _NAMED
-    reason = entry.reason or ("" if named else state.value)
+    reason = entry.reason or ("" if named else state.value.removeprefix("is "))
     return _Row(entry.name, entry.version, state.name if named else "UNAVAILABLE", reason)
 
 

@@ -41,7 +41,11 @@ from servespec.verdicts.result import CheckResult
 
 __all__ = ["MISTAKES", "NotRun", "Options", "Session", "UsageError"]
 
-EXTENSIONS = {"binary": "binary_tensor_data", "scheduling": "schedule_policy"}
+EXTENSIONS = {
+    "binary": "binary_tensor_data",
+    "scheduling": "schedule_policy",
+    "repository": "model_repository",
+}
 """The name under which a server lists the extension that a profile judges, by profile."""
 
 

@@ -19,7 +19,7 @@ KEYS = {written.check.key for written in WRITTEN}
 FILES = sorted({written.file for written in WRITTEN})
 SETTLED = (
     *("oip-rest", "oip-grpc", "http", "grpc-health", "binary", "batching"),
-    *("metrics", "checklist", "overload", "scheduling"),
+    *("metrics", "checklist", "overload", "scheduling", "repository"),
 )
 """The profiles whose every demand is judged in this release."""
 BREAK_NOTHING = {"engine-dies", "engine-hangs"}
