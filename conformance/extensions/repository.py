@@ -92,10 +92,10 @@ class Repository:
 @contextmanager
 def repository(target: Target) -> Iterator[Repository]:
     """Start a server that can be changed at run time: the target file says how."""
-    arguments = target.claim("repository", "arguments", "")
+    arguments = target.claim("repository", "arguments", [])
     authorization = target.claim("repository", "authorization")
     headers = {} if authorization is None else {"Authorization": str(authorization)}
     settled = float(target.claim("repository", "settled_seconds", 0.0))
-    with target.fresh(FIXTURE, arguments=str(arguments).split()) as instance:
+    with target.fresh(FIXTURE, arguments=[*map(str, arguments)]) as instance:
         model = instance.target.fixture(FIXTURE).model
         yield Repository(instance.target, model, headers, settled)
