@@ -116,5 +116,4 @@ def _answer(value: object) -> HttpResponse:
 
 def _refused(error: ServingError) -> HttpResponse:
     failed = failure(error)
-    challenge = (("WWW-Authenticate", "Bearer"),) if failed.status.http == 401 else ()
-    return error_response(failed.status.http, failed.text, (*challenge, _PRIVATE))
+    return error_response(failed.status.http, failed.text, (*failed.headers, _PRIVATE))

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from .errors import LoadError, LoadRefused, ServingError, StartupError, StateNotKept
 from .loading import Loader
-from .model_file import read_model_file
+from .model_file import Label, read_model_file
 from .repository import Entry, Model, Repository, State, find_versions
 from .signature import difference
 from .state_file import StateFile
@@ -37,7 +37,7 @@ class Loaded(Struct, frozen=True, forbid_unknown_fields=True):
         models: the versions of each model; one that has none is not served.
     """
 
-    models: Mapping[str, tuple[str, ...]]
+    models: Mapping[str, tuple[Label, ...]]
 
 
 class ModelControl:

@@ -15,6 +15,7 @@ from .routes import Routes, Sticky, mistake
 __all__ = [
     "Batching",
     "Cache",
+    "Label",
     "ModelFile",
     "Padding",
     "Queueing",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 NAME = "model.toml"
-Label = Annotated[str, Meta(pattern=r"^[0-9]+$")]
+Label = Annotated[str, Meta(pattern=r"\A[0-9]{1,20}\Z")]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Function = Annotated[str, Meta(pattern=r"^[^/\\:]+\.py:[^\W\d]\w*$")]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from .model_file import read_model_file
 from .repository import Entry, find_versions
 
 __all__ = ["Follower"]
+
+_LOG = logging.getLogger(__name__)
 
 Version: TypeAlias = tuple[str, str]
 """A model's name and the label of a version."""
@@ -40,10 +43,14 @@ class Follower:
 
     async def run(self) -> None:
         """Look for as long as the server runs; what is there at first is loaded by its start."""
-        self._tried = await asyncio.to_thread(self._wanted)
+        with contextlib.suppress(OSError):  # then all is new at the next look
+            self._tried = await asyncio.to_thread(self._wanted)
         while True:
             await asyncio.sleep(self._seconds)
-            await self.look()
+            try:
+                await self.look()
+            except OSError as error:  # such as a folder that goes while it is listed
+                _LOG.warning("the models cannot be looked at, and are looked at again: %s", error)
 
     async def look(self) -> None:
         """Look once."""

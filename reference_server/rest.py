@@ -266,9 +266,7 @@ def _json(value: object, status: int = 200) -> HttpResponse:
 
 def _failed(error: Exception) -> HttpResponse:
     failed = failure(error)
-    challenge = (("WWW-Authenticate", "Bearer"),) if failed.status.http == 401 else ()
-    advice = failed.status.advice("Retry-After")
-    return _refused(failed.status.http, failed.text, *advice, *challenge)
+    return _refused(failed.status.http, failed.text, *failed.headers)
 
 
 def _refused(status: int, text: str, *headers: tuple[str, str]) -> HttpResponse:

@@ -39,11 +39,13 @@ class Status:
 
     Attributes:
         retry_after: seconds after which asking again may help; None where it says nothing.
+        challenge: how to say who asks; None where nobody has to.
     """
 
     http: int
     grpc: StatusCode
     retry_after: int | None = None
+    challenge: str | None = None
 
     def advice(self, name: str) -> tuple[tuple[str, str], ...]:
         """When to ask again, as a header of this name; none where there is nothing to say."""
@@ -57,13 +59,20 @@ class Failure:
     status: Status
     text: str
 
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What is said beside it over HTTP."""
+        challenge = self.status.challenge
+        asked = () if challenge is None else (("WWW-Authenticate", challenge),)
+        return (*self.status.advice("Retry-After"), *asked)
+
 
 STATUSES: Mapping[type[Exception], Status] = MappingProxyType(
     {
         WireError: Status(400, StatusCode.INVALID_ARGUMENT),
         InvalidRequest: Status(400, StatusCode.INVALID_ARGUMENT),
         ModelNotFound: Status(404, StatusCode.NOT_FOUND),
-        Unauthorized: Status(401, StatusCode.UNAUTHENTICATED),
+        Unauthorized: Status(401, StatusCode.UNAUTHENTICATED, challenge="Bearer"),
         LoadRefused: Status(409, StatusCode.FAILED_PRECONDITION),
         StateNotKept: Status(507, StatusCode.RESOURCE_EXHAUSTED),
         ModelNotReady: Status(503, StatusCode.UNAVAILABLE),

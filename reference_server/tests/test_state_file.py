@@ -147,9 +147,12 @@ def begin_slow_load(server: Operated) -> None:
     assert server.served.rest.get("/v2/health/ready").status_code == 200
 
 
-def test_a_state_that_is_not_ours_ends_the_start_in_one_line(folders: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("content", ["{}", '{"models": {"versioned": ["../2"]}}'])
+def test_a_state_that_is_not_ours_ends_the_start_in_one_line(
+    folders: tuple[Path, Path], content: str
+) -> None:
     models, state = folders
-    (state / "loaded.json").write_text("{}")
+    (state / "loaded.json").write_text(content)
     with launch("--models", models, "--http-port", "0", "--grpc-port", "0", "--state", state) as it:
         _, said = it.communicate(timeout=10)
     assert (it.returncode, said.count("\n")) == (2, 1)
