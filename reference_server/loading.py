@@ -46,7 +46,7 @@ Executed: TypeAlias = Callable[[str, str, int], None]
 class EngineDefects(Protocol):
     """Deliberate misbehaviour of engines."""
 
-    def wrap_engine(self, model: str, execute: Execute) -> Execute:
+    def wrap_engine(self, model: str, version: str, execute: Execute) -> Execute:
         """Put what is active around the execution of a model's batches."""
 
     def wrap_queue(self, queue: BatchQueue) -> None:
@@ -277,7 +277,7 @@ class Loader:
         queue = BatchQueue(Forming(settings.batching or _NOT_BATCHED, settings.queue))
         execute: Execute = merger
         if self.defects is not None:
-            execute = self.defects.wrap_engine(entry.name, merger)
+            execute = self.defects.wrap_engine(entry.name, entry.version, merger)
             self.defects.wrap_queue(queue)
 
         def settled() -> None:

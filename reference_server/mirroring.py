@@ -23,14 +23,13 @@ from .codec import size_of
 from .errors import (
     Interrupted,
     ModelNotFound,
-    ModelNotReady,
     ServingError,
     Shed,
     ShuttingDown,
 )
 from .pipeline import Fate
 from .records import Records
-from .repository import Model, Repository
+from .repository import Model, Repository, State
 from .scheduling import scheduled
 from .workers import Workers
 
@@ -129,9 +128,8 @@ class Mirror:
     async def fate(self, copy: Copy) -> Fate:
         """Compute a copy; return what became of it."""
         started = monotonic()
-        try:
-            model = self._repository.ready(copy.request.model_name, copy.version)
-        except (ModelNotFound, ModelNotReady):
+        model = self._ready(copy.request.model_name, copy.version)
+        if model is None:
             return "dropped"
         with model:
             shadow = await outcome(model, copy.request)
@@ -139,6 +137,13 @@ class Mirror:
             return "dropped"
         seconds = monotonic() - started
         return await self._thread.run(partial(_judged, copy, shadow, seconds, self._records))
+
+    def _ready(self, name: str, version: str) -> Model | None:
+        try:
+            entry = self._repository.entry(name, version)
+        except ModelNotFound:
+            return None
+        return entry.model if entry.state is State.READY else None
 
 
 async def outcome(model: Model, request: InferRequest) -> Outcome:

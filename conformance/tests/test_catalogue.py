@@ -22,7 +22,7 @@ SETTLED = (
     *("metrics", "checklist", "overload", "scheduling", "repository"),
 )
 """The profiles whose every demand is judged in this release."""
-BREAK_NOTHING = {"engine-dies", "engine-hangs"}
+BREAK_NOTHING = {"engine-dies", "engine-hangs", "shadow-dies", "shadow-sleeps"}
 """Harm for experiments, which no check is held to."""
 
 

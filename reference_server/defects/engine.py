@@ -1,4 +1,4 @@
-"""Harm for experiments: an engine that dies, and one that hangs. No requirement speaks of them."""
+"""Harm for experiments: engines that die, hang or sleep. No requirement speaks of them."""
 
 from collections.abc import Sequence
 from threading import Event
@@ -11,6 +11,8 @@ from .registry import Running, engine_defect
 __all__: list[str] = []
 
 _MODEL = "witness"
+_SHADOW = ("shadowed", "2")
+_SLEEP_SECONDS = 1.0
 _dead: WeakSet[Event] = WeakSet()
 
 
@@ -28,4 +30,20 @@ def engine_hangs(works: Sequence[Work], run: Running) -> Sequence[Outcome]:
     """Blocks each thread that has a batch of the model, until it is switched off."""
     if run.model == _MODEL:
         run.off.wait()
+    return run(works)
+
+
+@engine_defect("shadow-sleeps", breaks=[])
+def shadow_sleeps(works: Sequence[Work], run: Running) -> Sequence[Outcome]:
+    """Has each batch of the shadow wait for a second, in which nothing is computed."""
+    if (run.model, run.version) == _SHADOW:
+        run.off.wait(_SLEEP_SECONDS)
+    return run(works)
+
+
+@engine_defect("shadow-dies", breaks=[])
+def shadow_dies(works: Sequence[Work], run: Running) -> Sequence[Outcome]:
+    """Kills the thread of each batch of the shadow."""
+    if (run.model, run.version) == _SHADOW:
+        raise RuntimeError("the defect shadow-dies")
     return run(works)

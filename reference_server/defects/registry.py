@@ -61,11 +61,13 @@ class Running:
 
     Attributes:
         model: its name.
+        version: its label.
         execute: what is behind.
         off: set when the defects are switched anew, so that a defect can wait for its own end.
     """
 
     model: str
+    version: str
     execute: Execute
     off: Event
 

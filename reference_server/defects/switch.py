@@ -128,14 +128,14 @@ class DefectSwitch(grpc.aio.ServerInterceptor):
 
         return defective
 
-    def wrap_engine(self, model: str, execute: Execute) -> Execute:
+    def wrap_engine(self, model: str, version: str, execute: Execute) -> Execute:
         """The execution of a model's batches behind the engine defects that are then active."""
 
         def defective(works: Sequence[Work]) -> Sequence[Outcome]:
             answer = execute
             defects, off = self._engine
             for defect in defects:
-                answer = _behind_engine(defect, Running(model, answer, off))
+                answer = _behind_engine(defect, Running(model, version, answer, off))
             return answer(works)
 
         return defective

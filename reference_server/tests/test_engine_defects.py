@@ -53,7 +53,7 @@ def with_engine(
     async def conversation() -> Result:
         switch, queue = DefectSwitch(), BatchQueue(Forming(Batching(max_rows=8)))
         switch.wrap_queue(queue)
-        execute = switch.wrap_engine(model, sound)
+        execute = switch.wrap_engine(model, "1", sound)
         engine = Engine("'m'", execute, queue, asyncio.get_running_loop(), instances)
         engine.start()
         try:
