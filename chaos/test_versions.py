@@ -1,0 +1,129 @@
+"""Versions of a model come, go and change their shares under load: no request may notice."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+from pathlib import Path
+
+import httpx
+import pytest
+
+from servespec.fixtures import build
+from servespec.rollout.routers import ReferenceRouter
+from servespec.target.exchange import Exchange
+from servespec.target.manifest import Manifest
+from servespec.target.process import TargetProcess, free_port
+from servespec.target.target import Target
+from servespec.target.traffic import Ledger, Outcome, Question, constant, driving
+
+LOG = logging.getLogger(__name__)
+
+FIXTURE = "constant"
+"""Each version answers with its own number."""
+RATE = 200.0
+SECONDS = 30.0
+CHANGES = 100
+STEPS: Sequence[tuple[Mapping[str, float], str, str]] = (
+    ({"1": 0.5, "2": 0.5}, "unload", "1"),
+    ({"1": 0.0, "2": 1.0}, "load", "1"),
+    ({"1": 0.1, "2": 0.9}, "load", ""),
+    ({"1": 0.9, "2": 0.1}, "unload", "2"),
+    ({"1": 1.0, "2": 0.0}, "load", "2"),
+    ({"1": 0.5, "2": 0.5}, "load", ""),
+)
+"""Shares, and what is loaded anew or unloaded next: a version that has a share stays."""
+PAUSE = 0.1
+"""Seconds from one change to the next: each is felt by some twenty requests."""
+TOKEN = "of-this-experiment"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who changes the server: its repository over REST, its shares at the operator's door."""
+
+    repository: httpx.Client
+    router: ReferenceRouter
+
+    def move(self, verb: str, version: str) -> None:
+        """Load or unload a version, or all."""
+        parameters = {"version": version} if version else {}
+        path = f"/v2/repository/models/{FIXTURE}/{verb}"
+        answer = self.repository.post(path, json={"parameters": parameters})
+        assert answer.status_code == 200, f"{verb} {version}: {answer.text}"
+
+
+@pytest.fixture
+def server(manifest: Manifest, tmp_path: Path) -> Iterator[tuple[Target, Operator]]:
+    """A server with two versions of a model that can be changed at run time."""
+    build(tmp_path / "models", [FIXTURE])
+    (tmp_path / "state").mkdir()
+    door = free_port()
+    flags = ("--repository-api", "--state", str(tmp_path / "state"), "--admin-port", str(door))
+    assert manifest.start is not None
+    start = replace(
+        manifest.start,
+        command=(*manifest.start.command, *flags),
+        environment={**manifest.start.environment, "SERVESPEC_ADMIN_TOKEN": TOKEN},
+    )
+    told = replace(manifest, start=start)
+    log = tmp_path / "server.log"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with TargetProcess.start(told, models=tmp_path / "models", log=log) as process:
+        process.wait_ready()
+        url = process.addresses.rest or ""
+        with (
+            closing(Target.at(url)) as target,
+            httpx.Client(base_url=url, headers=headers, timeout=30) as repository,
+            httpx.Client(base_url=f"http://127.0.0.1:{door}", headers=headers) as operator,
+        ):
+            yield target, Operator(repository, ReferenceRouter(operator, FIXTURE))
+
+
+@pytest.mark.timeout(120)
+def test_versions_and_weights_change_under_load_and_no_request_fails(
+    server: tuple[Target, Operator],
+) -> None:
+    """Each answer is that of the version that it names, and each id is answered once."""
+    target, operator = server
+    schedule = constant(RATE, SECONDS)
+    with driving(target.rest, schedule, lambda number: question(target, number)) as traffic:
+        for weights, verb, version in islice(cycle(STEPS), CHANGES):
+            operator.router.set(weights)
+            operator.move(verb, version)
+            time.sleep(PAUSE)
+        ended = time.monotonic()
+
+    assert ended < traffic.ledger.started + SECONDS, "the load ended before the changes did"
+    must_be_answered_once(traffic.ledger)
+
+
+def question(target: Target, number: int) -> Question:
+    """Asks whichever version it is sent to, and holds the answer to what that one computes."""
+    x = {"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [number]}
+    message = target.rest.message(FIXTURE, {"id": str(number), "inputs": [x]})
+
+    def accept(exchange: Exchange) -> str | None:
+        version, came = exchange.answer("model_version"), exchange.values("y")
+        named = exchange.answer("id")
+        if (came, named) == ([float(version)], str(number)):
+            return None
+        return f"{number} was answered {came} as {named} by version {version}"
+
+    return Question(str(number), message, accept)
+
+
+def must_be_answered_once(ledger: Ledger) -> None:
+    """FAIL unless each request got one answer, its own, and both versions were asked."""
+    wrong = [row for row in ledger.rows if row.outcome is not Outcome.ANSWERED]
+    versions = Counter(row.version for row in ledger.rows)
+    figures = f"{len(ledger.rows)} requests, {len(wrong)} failed, by version {dict(versions)}"
+    LOG.info("%d changes: %s", CHANGES, figures)
+    assert not wrong, (
+        f"{figures}; the first: {wrong[0].id} at {wrong[0].intended:.2f} s: {wrong[0].detail}"
+    )
+    assert len({row.id for row in ledger.rows}) == round(RATE * SECONDS)
+    assert min(versions["1"], versions["2"]) > len(ledger.rows) / 10, figures
