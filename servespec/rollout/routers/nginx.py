@@ -2,8 +2,8 @@
 
 nginx splits by hash: `split_clients` puts a random number, or the value of a header, on a line from
 0 to 1 that the versions divide in a fixed order, so that of two versions as few keys move as can.
-What names a version in the header `Model-Version` is sent there; REST only. A mirrored request is
-sent a second time, and that answer is dropped.
+What names a version, in its path or in the header `Model-Version`, is sent there; REST only. A
+request that names none is mirrored: sent a second time, and that answer is dropped.
 """
 
 import contextlib

@@ -80,6 +80,16 @@ def test_a_header_overrides_weights_and_an_unknown_version_is_refused(
         assert (answer.status_code, answer.json()) == (404, {"error": "there is no such version"})
 
 
+def test_a_path_counts_for_more_than_a_header(tmp_path: Path, fleet: dict[str, Upstream]) -> None:
+    pinned = "/v2/models/m/versions/2/infer"
+    with router(tmp_path, fleet, mirror="3") as nginx:
+        nginx.set({"1": 1})
+        with httpx.Client(base_url=nginx.url, headers={"Model-Version": "1"}) as client:
+            assert client.post(pinned, json={}).json() == {"model_version": "2"}
+            assert client.post("/v2/models/m/versions/9/infer", json={}).status_code == 404
+    assert fleet["3"].asked == []  # who names a version is not mirrored
+
+
 def test_a_change_is_in_force_when_it_returns_and_drops_no_request(
     tmp_path: Path, fleet: dict[str, Upstream]
 ) -> None:

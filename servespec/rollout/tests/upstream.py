@@ -28,6 +28,9 @@ class Upstream(ThreadingHTTPServer):
         self.held = threading.Event()
         self.held.set()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a proxy that has left."""
+
     @property
     def address(self) -> str:
         """Where it listens."""
