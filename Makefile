@@ -37,7 +37,7 @@ soak: $(READY)  ## ten minutes of mixed traffic, the memory watched; shorter: ma
 	SERVESPEC_SOAK_SECONDS=$(or $(SECONDS),600) \
 	  $(BIN)/servespec certify --target $(TARGET) --profile soak
 
-chaos: $(READY)  ## faults and rollouts under load: about six minutes; needs redis-server
+chaos: $(READY)  ## faults and rollouts under load: about seven minutes; needs redis-server
 	$(BIN)/python -m pytest -q chaos --target $(TARGET) --log-cli-level INFO
 
 certify-all: certify  ## the third-party servers too, each in an environment of its own
