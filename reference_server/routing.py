@@ -14,6 +14,7 @@ __all__ = ["MODEL_VERSION", "Asked", "Choice", "Router", "pick"]
 
 MODEL_VERSION = "Model-Version"
 """The header that names a version: in a request the one that is wanted, in an answer its own."""
+_WANTED = MODEL_VERSION.lower()
 _KEY_BYTES = 16
 
 
@@ -34,7 +35,7 @@ class Asked:
     @property
     def pinned(self) -> str:
         """The version that it insists on, the path before the header; empty: none."""
-        return self.version or self.header(MODEL_VERSION.lower()) or ""
+        return self.version or self.header(_WANTED) or ""
 
 
 @dataclass(frozen=True, slots=True)
