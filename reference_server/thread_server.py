@@ -28,6 +28,7 @@ class ThreadServer:
     ) -> None:
         self.host = host
         self._server = HttpServer(handler, limits, host=host, port=port)
+        self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
@@ -46,7 +47,9 @@ class ThreadServer:
         self._server.say_close()
 
     async def close(self) -> None:
-        """Stop listening, and end the thread."""
+        """Stop listening, and end the thread; one that was never started has none."""
+        if self._thread is None:
+            return
         await self._there(self._server.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         await asyncio.to_thread(self._thread.join, _CLOSE_SECONDS)

@@ -90,10 +90,10 @@ def test_a_directory_without_models_is_one_line_and_exit_code_2(tmp_path: Path) 
 
 
 def test_a_port_that_is_taken_is_one_line_and_exit_code_2(echo: Path) -> None:
-    with serving(echo) as server:
+    with serving(echo, "--probe-port", "0") as server:
         for plane, address in server.doors.items():
-            flags = {"--http-port": "0", "--grpc-port": "0"}
-            flags[f"--{plane}-port"] = address.rpartition(":")[2]
+            flags = {"--http-port": "0", "--grpc-port": "0", "--probe-port": "0"}
+            flags[f"--{plane.removesuffix('s')}-port"] = address.rpartition(":")[2]
             with launch("--models", echo, *sum(flags.items(), ())) as process:
                 _, printed = process.communicate(timeout=SECONDS)
                 assert (process.returncode, printed.count("\n")) == (2, 1)
