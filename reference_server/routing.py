@@ -114,13 +114,12 @@ class Router:
     def key(
         self, asked: Asked, sticky: Sticky | None, parameters: Mapping[str, object]
     ) -> str | None:
-        """Return what keeps a request on its version; None: nothing does."""
+        """Return what keeps a request on its version; None: nothing does, an empty key neither."""
         if sticky is None:
             return None
         if sticky.header is not None:
-            return asked.header(sticky.header.lower())
-        value = parameters.get(sticky.parameter or "")
-        return None if value is None else str(value)
+            return asked.header(sticky.header.lower()) or None
+        return str(parameters.get(sticky.parameter or "", "")) or None
 
     def _can_serve(self, name: str, version: str) -> bool:
         try:

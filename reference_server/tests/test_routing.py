@@ -138,6 +138,14 @@ def test_a_header_keeps_its_version(routed: Served) -> None:
     assert {version for version, _ in seen} == {"1", "2"}
 
 
+@pytest.mark.parametrize("model", ["by_parameter", "by_header"])
+def test_an_empty_key_is_none(routed: Served, model: str) -> None:
+    answers = {
+        ask(routed, model, parameters={"user": ""}, headers={"User": ""})[0] for _ in range(80)
+    }
+    assert answers == {"1", "2"}  # but for one case in 10^10
+
+
 def test_both_planes_agree_on_a_key(routed: Served) -> None:
     for user in ("ada", "bob", "eve", "mallory", "trent"):
         over_rest, _ = ask(routed, parameters={"user": user})
