@@ -66,25 +66,19 @@ async def serve(settings: Settings, signals: Signals) -> int:
         StartupError: there is no model, a port is taken, or a provider that was insisted on is not
             to be had.
     """
-    if settings.state is not None:
-        hold(settings.state)
     repository = find_models(settings.models)
     lifecycle = Lifecycle(settings.drain_delay_seconds, settings.grace_seconds)
     probes = Probes(lifecycle, repository.health, Heartbeat(), settings.stuck_seconds)
-    kept = _kept(settings)
-    router = Router(repository, kept.routes)
     metrics = Metrics(repository)
-    mirror = Mirror(repository, metrics.mirrored, _records(settings))
-    mirror.start()
-    service = Service(_metadata(settings), router, mirror, probes)
+    router, mirror = _routing(settings, repository, metrics)
     codec = Codec()
     codec.start()
     switch = _switch(settings, lifecycle, probes, router, mirror)
     store = _store(settings, codec, switch)
-    reusing = Reusing(store, codec, metrics.reuses, switch)
-    loader = _loader(settings, metrics, switch, reusing)
+    loader = _loader(settings, metrics, switch, Reusing(store, codec, metrics.reuses, switch))
     control = _control(settings, repository, loader)
     api = _repository_api(settings, control)
+    service = Service(_metadata(settings), router, mirror, probes)
     scrape = Exposition(metrics, repository).answer
     rest = RestDoor(service, metrics, scrape, codec, None if api is None else api.rest)
     answers = {**GrpcDoor(service, codec).answers, **({} if api is None else api.answers)}
@@ -103,9 +97,7 @@ async def serve(settings: Settings, signals: Signals) -> int:
     )
 
     signals.listen(_on_the_loop(lifecycle.signalled))
-    beside = [probes.heartbeat.run]
-    if settings.model_control == "poll":
-        beside.append(Follower(settings.models, control, settings.poll_seconds).run)
+    beside = [probes.heartbeat.run, *_followers(settings, control)]
     must_load = settings.exit_on_load_failure
     try:
         return await _live(doors, probes, control.start, beside, must_load=must_load)
@@ -114,6 +106,26 @@ async def serve(settings: Settings, signals: Signals) -> int:
         mirror.close()
         if store is not None:
             await store.close()
+
+
+def _routing(settings: Settings, repository: Repository, metrics: Metrics) -> tuple[Router, Mirror]:
+    """Return what chooses versions, as it was told before this start, and what asks shadows."""
+    kept = None
+    if settings.state is not None:
+        hold(settings.state)
+        kept = _routes_file(settings.state).read()
+    mirror = Mirror(repository, metrics.mirrored, _records(settings))
+    mirror.start()
+    return Router(repository, {} if kept is None else kept.routes), mirror
+
+
+def _followers(
+    settings: Settings, control: ModelControl
+) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """Return what follows the files, where they decide."""
+    if settings.model_control != "poll":
+        return []
+    return [Follower(settings.models, control, settings.poll_seconds).run]
 
 
 def _behaviour(rest: RestDoor, answers: Mapping[str, Answer], health: Health) -> Behaviour:
@@ -252,12 +264,6 @@ def _defective(behaviour: Behaviour, switch: "DefectSwitch | None") -> Behaviour
 
 def _routes_file(folder: Path) -> StateFile[Kept]:
     return StateFile(folder / "routes.json", Kept)
-
-
-def _kept(settings: Settings) -> Kept:
-    """Return what was set before this start."""
-    found = _routes_file(settings.state).read() if settings.state is not None else None
-    return found or Kept()
 
 
 def _admin_door(settings: Settings, router: Router, metrics: Metrics) -> ThreadServer | None:
