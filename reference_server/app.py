@@ -19,7 +19,7 @@ from .codec import Codec
 from .doors import Behaviour, Doors
 from .errors import StartupError
 from .exposition import Exposition
-from .grpc import Answer, GrpcDoor, new_server
+from .grpc import GrpcDoor, new_server
 from .grpc_limits import GrpcLimits
 from .health import Health
 from .http import HttpLimits, HttpProtocol, HttpServer, Observer
@@ -81,8 +81,7 @@ async def serve(settings: Settings, signals: Signals) -> int:
     service = Service(_metadata(settings), router, mirror, probes)
     scrape = Exposition(metrics, repository).answer
     rest = RestDoor(service, metrics, scrape, codec, None if api is None else api.rest)
-    answers = {**GrpcDoor(service, codec).answers, **({} if api is None else api.answers)}
-    behaviour = _defective(_behaviour(rest, answers, Health(probes)), switch)
+    behaviour = _defective(_behaviour(rest, GrpcDoor(service, codec), api, Health(probes)), switch)
     calls = Calls()
     doors = Doors(
         settings.host,
@@ -98,9 +97,8 @@ async def serve(settings: Settings, signals: Signals) -> int:
 
     signals.listen(_on_the_loop(lifecycle.signalled))
     beside = [probes.heartbeat.run, *_followers(settings, control)]
-    must_load = settings.exit_on_load_failure
     try:
-        return await _live(doors, probes, control.start, beside, must_load=must_load)
+        return await _live(doors, probes, control.start, beside, settings.exit_on_load_failure)
     finally:
         signals.ignore()  # before the loop that hears of them is closed
         mirror.close()
@@ -128,7 +126,10 @@ def _followers(
     return [Follower(settings.models, control, settings.poll_seconds).run]
 
 
-def _behaviour(rest: RestDoor, answers: Mapping[str, Answer], health: Health) -> Behaviour:
+def _behaviour(
+    rest: RestDoor, grpc: GrpcDoor, api: RepositoryApi | None, health: Health
+) -> Behaviour:
+    answers = {**grpc.answers, **({} if api is None else api.answers)}
     return Behaviour(rest, answers, health.check, health.watch, HttpProtocol)
 
 
@@ -306,7 +307,6 @@ async def _live(
     probes: Probes,
     load: Callable[[], Coroutine[Any, Any, bool]],
     beside: Sequence[Callable[[], Coroutine[Any, Any, None]]],
-    *,
     must_load: bool,
 ) -> int:
     """Go from open doors to closed ones, with what runs beside; return the exit code."""
