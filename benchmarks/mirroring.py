@@ -90,6 +90,8 @@ def beside(served: Served, shadow: Shadow, rounds: int, seconds: float) -> bool:
     answers = sum(map(len, times["with"]))
     tell(f"a shadow that {shadow.does}: p99 with over without, {answers} answers", mirrored)
     tell("  without over without", same)
+    if min(same.slower, same.faster) < ALPHA:
+        sys.stdout.write("  the machine was not quiet: two measurements of one thing differ\n")
     return mirrored.slower >= ALPHA and mirrored.interval.high < BOUND
 
 
