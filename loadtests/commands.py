@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .plan import PLANES, Plan
+from .sending.plan import PLANES, Plan
 
 __all__ = ["Parser", "add_plan_options", "begin_patched", "planned", "write_json"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from servespec.target.manifest import load
 from servespec.target.objective import Objective
 
-from .budget import Limit
-from .plan import ARRIVALS, PLANES, Plan
-from .workloads import WORKLOADS
+from .judging.budget import Limit
+from .sending.plan import ARRIVALS, PLANES, Plan
+from .sending.workloads import WORKLOADS
 
 __all__ = ["add_options", "limits_of", "objectives_of", "plan_of"]
 

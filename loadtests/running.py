@@ -22,9 +22,9 @@ from servespec.target.process import StartError, TargetProcess, free_port
 from servespec.verdicts.verdict import Verdict
 
 from .options import add_options, limits_of, objectives_of, plan_of
-from .plan import PlanError
 from .profiles import PROFILES
-from .terminal import exit_code
+from .sending.plan import PlanError
+from .showing.terminal import exit_code
 
 __all__ = ["run"]
 

@@ -21,19 +21,19 @@ from servespec.target.manifest import ManifestError
 from servespec.target.objective import Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
-from .access import Access
-from .budget import Limit
-from .exports import Outcome, write_all
-from .master import Master
+from .distributed.master import Master
+from .distributed.worker import Assignment, Worker
+from .judging.budget import Limit
+from .judging.report import LoadReport, report_of
 from .options import add_options, limits_of, objectives_of, plan_of
-from .plan import PlanError
-from .records import Fate, Records
-from .report import LoadReport, report_of
-from .tables import refine_tables
-from .terminal import exit_code, progress, rendered
-from .webui.tab import add_tab
-from .worker import Assignment, Worker
-from .workloads import Question
+from .sending.access import Access
+from .sending.plan import PlanError
+from .sending.records import Fate, Records
+from .sending.workloads import Question
+from .showing.exports import Outcome, write_all
+from .showing.tables import refine_tables
+from .showing.terminal import exit_code, progress, rendered
+from .showing.webui.tab import add_tab
 
 __all__ = ["OpenLoopUser", "ScheduleShape", "master_of"]
 

@@ -63,9 +63,11 @@ def _verbs_that_judge(verbs: Verbs) -> None:
     _load_options(load)
 
     text = "find the load that one replica serves within its objectives (needs the extra load)"
-    _passed_on(verbs, "capacity", "loadtests.knee", text, "--target-url URL --slo OBJECTIVE ...")
+    words = "--target-url URL --slo OBJECTIVE ..."
+    _passed_on(verbs, "capacity", "loadtests.comparing.knee", text, words)
     text = "compare a server with what it was, in turn (needs the extra load)"
-    _passed_on(verbs, "regression", "loadtests.regression", text, "--old URL --new URL ...")
+    words = "--old URL --new URL ..."
+    _passed_on(verbs, "regression", "loadtests.comparing.regression", text, words)
 
 
 def _passed_on(verbs: Verbs, name: str, module: str, text: str, rest: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..records import Records
+from ..sending.records import Records
 
 __all__ = ["Driven", "drive"]
 
@@ -55,11 +55,11 @@ def _main(given: dict[str, Any]) -> None:
     gevent.monkey.patch_all()
     from contextlib import ExitStack
 
-    from ..access import Access
-    from ..generator import Generator
-    from ..pacer import CLOCK
-    from ..planes import Endpoint, senders
-    from ..workloads import workload_of
+    from ..sending.access import Access
+    from ..sending.generator import Generator
+    from ..sending.pacer import CLOCK
+    from ..sending.planes import Endpoint, senders
+    from ..sending.workloads import workload_of
 
     offsets, target = np.array(given["offsets"]), given["target"]
     endpoint = Endpoint(

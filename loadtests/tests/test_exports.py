@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from servespec.stats.hgrm import read_hgrm
 from servespec.target.objective import Objective
 
-from ..budget import Limit
-from ..exports import Outcome, junit, prometheus, write_all
-from ..records import Fate
-from ..report import report_of
+from ..judging.budget import Limit
+from ..judging.report import report_of
+from ..sending.records import Fate
+from ..showing.exports import Outcome, junit, prometheus, write_all
 from .runs import run_of
 
 KEPT, MISSED, OPEN = "p50 < 100ms", "p50 < 1ms", "p99.9 < 100ms"

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ..gates import GATES, Run, spoilt
-from ..records import Fate
+from ..judging.gates import GATES, Run, spoilt
+from ..sending.records import Fate
 from .runs import run_of
 
 

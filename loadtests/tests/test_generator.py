@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from ..records import Fate
+from ..sending.records import Fate
 from .driving import drive
 from .misbehaving import Reply, misbehaving
 

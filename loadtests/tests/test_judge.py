@@ -9,10 +9,10 @@ import pytest
 from servespec.target.objective import Objective
 from servespec.verdicts.verdict import Verdict
 
-from ..gates import Run
-from ..judge import Judgement, judge
-from ..records import Fate
-from ..report import report_of
+from ..judging.gates import Run
+from ..judging.judge import Judgement, judge
+from ..judging.report import report_of
+from ..sending.records import Fate
 from .runs import run_of
 
 RANDOM = np.random.default_rng(7)

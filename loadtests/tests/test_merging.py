@@ -12,7 +12,7 @@ import pytest
 
 from servespec.stats.percentiles import percentile
 
-from ..plan import Plan
+from ..sending.plan import Plan
 from .loading import Ended, load
 
 PLAN = Plan("poisson", rate=400.0, seconds=2.0, seed=5)
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ended(folder: Path) -> Iterator[Ended]:
-    command = [sys.executable, "-m", "loadtests.null_server", "rest"]
+    command = [sys.executable, "-m", "loadtests.calibration.null_server", "rest"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline())

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ..plan import ARRIVALS, Plan, PlanError, shares
+from ..sending.plan import ARRIVALS, Plan, PlanError, shares
 
 PARAMETERS = {"gamma": "2", "ramp": "300", "step": "50,200", "spike": "5", "diurnal": "0.5"}
 OWN_COUNT = {"ramp": 800, "step": 467, "spike": 560, "replay": 3}

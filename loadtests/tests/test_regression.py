@@ -12,11 +12,11 @@ import pytest
 
 from servespec.verdicts.verdict import Verdict
 
-from ..baseline import Baseline, BaselineError, Fingerprint
-from ..gates import Run
-from ..plan import Plan
-from ..records import Fate
-from ..regression import Rule, against, compared, fingerprint_of, interleaved, report_of
+from ..comparing.baseline import Baseline, BaselineError, Fingerprint
+from ..comparing.regression import Rule, against, compared, fingerprint_of, interleaved, report_of
+from ..judging.gates import Run
+from ..sending.plan import Plan
+from ..sending.records import Fate
 from .runs import run_of
 from .scripted import scripted
 
@@ -142,7 +142,7 @@ def test_live_a_fifth_is_caught_and_the_same_raises_no_alarm(tmp_path: Path) -> 
 
 def begun(address: str, factor: str, folder: Path) -> subprocess.Popen[bytes]:
     """The command against the same server, whose times are multiplied."""
-    command = [sys.executable, "-m", "loadtests.regression", "--old", f"{address}/x1"]
+    command = [sys.executable, "-m", "loadtests.comparing.regression", "--old", f"{address}/x1"]
     command += ["--new", f"{address}/x{factor}", "--rounds", "10", "--rate", "200"]
     command += ["--seconds", "0.25", "--json", str(folder / factor)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -11,16 +11,16 @@ import numpy as np
 
 from servespec.target.manifest import load
 
-from .access import Access
-from .calibration import Calibration, calibrate
-from .gates import Run
-from .generator import Generator
-from .pacer import CLOCK
-from .plan import Plan, PlanError
-from .planes import Endpoint, senders
-from .records import Fate
+from ..calibration.measuring import Calibration, calibrate
+from ..judging.gates import Run
+from ..sending.access import Access
+from ..sending.generator import Generator
+from ..sending.pacer import CLOCK
+from ..sending.plan import Plan, PlanError
+from ..sending.planes import Endpoint, senders
+from ..sending.records import Fate
+from ..sending.workloads import workload_of
 from .saturation import Saturation, Watched
-from .workloads import workload_of
 
 __all__ = ["calibrated", "drive", "drive_until_drowned", "endpoint_of", "warm_up"]
 

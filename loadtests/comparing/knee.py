@@ -1,6 +1,6 @@
 """How much one replica serves within its objectives: a search over the offered load.
 
-`python -m loadtests.knee --target-url http://127.0.0.1:8000 --slo "p99 < 100ms"`
+`python -m loadtests.comparing.knee --target-url http://127.0.0.1:8000 --slo "p99 < 100ms"`
 """
 
 import argparse
@@ -21,11 +21,11 @@ from servespec.target.manifest import ManifestError
 from servespec.target.objective import Measure, Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
-from .commands import Parser, add_plan_options, begin_patched, planned, write_json
-from .judge import judge
-from .plan import PlanError
-from .records import Fate
-from .report import finite
+from ..commands import Parser, add_plan_options, begin_patched, planned, write_json
+from ..judging.judge import judge
+from ..judging.report import finite
+from ..sending.plan import PlanError
+from ..sending.records import Fate
 from .saturation import Watched
 
 __all__ = ["KneeReport", "Step", "bound_of", "search_steps", "seconds_for", "step_of", "until_told"]

@@ -5,10 +5,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .gates import Run
-from .pacer import CLOCK
-from .plan import Plan
-from .records import Records
+from ..judging.gates import Run
+from ..sending.pacer import CLOCK
+from ..sending.plan import Plan
+from ..sending.records import Records
 from .worker import LEAD_SECONDS, Assignment
 
 __all__ = ["Channel", "Master"]

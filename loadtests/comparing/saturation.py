@@ -6,8 +6,8 @@ import numpy as np
 
 from servespec.stats.distributions import student_quantile
 
-from .gates import ACHIEVED, Run
-from .records import Fate, Records
+from ..judging.gates import ACHIEVED, Run
+from ..sending.records import Fate, Records
 
 __all__ = ["Saturation", "Watched"]
 

@@ -1,7 +1,7 @@
 """A bare pacing loop: how late this machine lets anybody be who only sleeps.
 
-`python -m loadtests.bare_loop RATE SECONDS SEED` prints the lateness of each moment of a Poisson
-schedule, in seconds, as one JSON array.
+`python -m loadtests.calibration.bare_loop RATE SECONDS SEED` prints the lateness of each
+moment of a Poisson schedule, in seconds, as one JSON array.
 """
 
 import json

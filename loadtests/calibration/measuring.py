@@ -13,11 +13,11 @@ from gevent import subprocess
 from servespec.stats.percentiles import percentile
 from servespec.target.schedules import poisson
 
-from .generator import Generator
-from .pacer import CLOCK
-from .plan import Plan
-from .planes import Endpoint, senders
-from .workloads import Question
+from ..sending.generator import Generator
+from ..sending.pacer import CLOCK
+from ..sending.plan import Plan
+from ..sending.planes import Endpoint, senders
+from ..sending.workloads import Question
 
 __all__ = ["Calibration", "calibrate"]
 

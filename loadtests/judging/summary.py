@@ -9,7 +9,7 @@ import numpy as np
 from servespec.stats.effective import effective_over
 from servespec.stats.percentiles import interval, percentile
 
-from .records import Fate, Records
+from ..sending.records import Fate, Records
 
 __all__ = ["Line", "Moment", "Summary", "summarize"]
 

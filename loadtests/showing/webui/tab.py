@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 from gevent.lock import RLock
 from locust.web import WebUI
 
-from ..pacer import CLOCK
+from ...sending.pacer import CLOCK
 from ..page import live_body, live_page, page
 from .live import Now, Test, now_of
 

@@ -15,14 +15,12 @@ from servespec.stats.percentiles import Interval, interval, percentile
 from servespec.target.objective import Measure, Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
+from ..sending.records import Fate
 from .gates import Run, spoilt
 from .judge import Judgement
-from .records import Fate
 
-__all__ = ["PARTS", "SAMPLED", "Budget", "Limit", "Part", "budget_of", "durations"]
+__all__ = ["PARTS", "Budget", "Limit", "Part", "budget_of", "durations"]
 
-SAMPLED = 16
-"""Of so many requests one is asked for its parts, so that asking costs the others nothing."""
 PARTS = ("lag", "network", "queue", "preprocess", "inference", "postprocess", "residual")
 """In the order of a request's life: `lag` is the generator's, `network` all between it and the
 server's own clock, `residual` what the server took in none of the parts that it names."""

@@ -1,6 +1,6 @@
 """Whether a server has become slower: old and new asked in turn, compared block by block.
 
-`python -m loadtests.regression --old http://127.0.0.1:8000 --new http://127.0.0.1:8001`
+`python -m loadtests.comparing.regression --old http://127.0.0.1:8000 --new http://127.0.0.1:8001`
 """
 
 import argparse
@@ -20,11 +20,11 @@ from servespec.stats.percentiles import percentile
 from servespec.target.manifest import ManifestError
 from servespec.verdicts.verdict import Verdict
 
+from ..commands import Parser, add_plan_options, begin_patched, planned, write_json
+from ..judging.gates import Run, spoilt_blocks
+from ..judging.report import finite
+from ..sending.plan import Plan, PlanError
 from .baseline import Baseline, BaselineError, Fingerprint
-from .commands import Parser, add_plan_options, begin_patched, planned, write_json
-from .gates import Run, spoilt_blocks
-from .plan import Plan, PlanError
-from .report import finite
 
 __all__ = ["Change", "RegressionReport", "Rule", "compared", "interleaved", "rendered", "report_of"]
 

@@ -11,8 +11,8 @@ from servespec.stats.percentiles import Interval, interval, percentile
 from servespec.target.objective import Measure, Objective
 from servespec.verdicts.verdict import Verdict
 
+from ..sending.records import Fate
 from .gates import Run, spoilt
-from .records import Fate
 
 __all__ = ["Judgement", "judge"]
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from servespec.target.objective import Objective
 
-from ..budget import Limit, budget_of
-from ..gates import Run, spoilt
-from ..judge import judge
-from ..records import Fate, Records
-from ..report import LoadReport
-from ..summary import summarize
+from ...judging.budget import Limit, budget_of
+from ...judging.gates import Run, spoilt
+from ...judging.judge import judge
+from ...judging.report import LoadReport
+from ...judging.summary import summarize
+from ...sending.records import Fate, Records
 
 __all__ = ["Now", "Test", "now_of", "so_far"]
 

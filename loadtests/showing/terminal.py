@@ -6,11 +6,11 @@ import numpy as np
 
 from servespec.verdicts.verdict import Verdict
 
-from .budget import Budget
-from .master import Master
-from .records import Fate
-from .report import LoadReport
-from .summary import Summary
+from ..distributed.master import Master
+from ..judging.budget import Budget
+from ..judging.report import LoadReport
+from ..judging.summary import Summary
+from ..sending.records import Fate
 from .wording import seconds_text
 
 __all__ = ["progress", "rendered"]

@@ -9,8 +9,7 @@ import grpc
 
 from servespec.target.connection import Tls
 
-from .budget import SAMPLED
-from .generator import Answer
+from .generator import SAMPLED, Answer
 from .pacer import CLOCK
 from .records import Fate
 

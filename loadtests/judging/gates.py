@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .plan import Plan
-from .records import Fate, Records
+from ..sending.plan import Plan
+from ..sending.records import Fate, Records
 
 __all__ = ["GATES", "Run", "spoilt", "spoilt_blocks"]
 

@@ -11,14 +11,14 @@ import gevent
 import numpy as np
 from gevent.event import Event
 
-from .access import Access
-from .calibration import Calibration, calibrate
-from .generator import Generator
-from .pacer import CLOCK
-from .plan import Plan, shares
-from .planes import Endpoint, senders
-from .records import Fate, Records
-from .workloads import Question, workload_of
+from ..calibration.measuring import Calibration, calibrate
+from ..sending.access import Access
+from ..sending.generator import Generator
+from ..sending.pacer import CLOCK
+from ..sending.plan import Plan, shares
+from ..sending.planes import Endpoint, senders
+from ..sending.records import Fate, Records
+from ..sending.workloads import Question, workload_of
 
 __all__ = ["Assignment", "Worker"]
 

@@ -1,7 +1,7 @@
 """A server that does nothing: what the generator itself takes is seen against it.
 
-`python -m loadtests.null_server rest` (or `grpc`) prints its port, and answers until its standard
-input ends.
+`python -m loadtests.calibration.null_server rest` (or `grpc`) prints its port, and answers until
+its standard input ends.
 """
 
 import asyncio

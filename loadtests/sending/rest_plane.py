@@ -13,8 +13,7 @@ import gevent.ssl
 from gevent.monkey import get_original
 from geventhttpclient.response import HTTPParseError, HTTPSocketResponse
 
-from .budget import SAMPLED
-from .generator import Answer
+from .generator import SAMPLED, Answer
 from .pacer import CLOCK
 from .records import Fate
 

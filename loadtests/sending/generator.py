@@ -11,7 +11,10 @@ from greenlet import greenlet
 from .pacer import CLOCK, Pacer
 from .records import Fate, Records
 
-__all__ = ["Answer", "Generator", "Sender"]
+__all__ = ["SAMPLED", "Answer", "Generator", "Sender"]
+
+SAMPLED = 16
+"""Of so many requests one is asked for its parts, so that asking costs the others nothing."""
 
 
 class Answer(NamedTuple):

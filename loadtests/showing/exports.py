@@ -14,9 +14,9 @@ from servespec.stats.histogram import Histogram
 from servespec.stats.hlog import Span, write_hlog
 from servespec.verdicts.verdict import Verdict
 
+from ..judging.report import LoadReport
+from ..sending.records import Records
 from .page import page
-from .records import Records
-from .report import LoadReport
 
 __all__ = ["Outcome", "junit", "prometheus", "write_all"]
 
