@@ -50,6 +50,7 @@ def add_plan_options(parser: argparse.ArgumentParser, rate: float, seconds: floa
     add("--arrivals", default=_DEFAULT.arrivals, metavar="NAME[:PARAMETER]", help="how they come")
     add("--workload", default=_DEFAULT.workload, metavar="NAME", help="what is asked")
     add("--plane", default=_DEFAULT.plane, choices=PLANES, help="what is spoken")
+    add("--template", default=_DEFAULT.template, metavar="FILE", help="how to ask over json")
     add("--seed", type=int, default=_DEFAULT.seed, metavar="N", help="of the arrivals")
     add("--timeout", type=float, default=_DEFAULT.timeout, metavar="S",
         help="after which a request counts as lost")  # fmt: skip

@@ -29,6 +29,7 @@ def add_options(parser: Any) -> None:
     add("--workload", default=_DEFAULT.workload, choices=list(WORKLOADS),
         help="what is asked")  # fmt: skip
     add("--plane", default=_DEFAULT.plane, choices=PLANES, help="what is spoken")
+    add("--template", default=_DEFAULT.template, metavar="FILE", help="how to ask over json")
     add("--slo", action="append", default=None, metavar="OBJECTIVE",
         help="such as 'p99 < 100ms'; more after a comma, or given again")  # fmt: skip
     add("--budget", action="append", default=None, metavar="LIMIT",

@@ -24,6 +24,7 @@ from servespec.verdicts.verdict import Verdict
 from .options import add_options, limits_of, objectives_of, plan_of
 from .profiles import PROFILES
 from .sending.plan import PlanError
+from .sending.template import template_of
 from .showing.terminal import exit_code
 
 __all__ = ["run"]
@@ -36,7 +37,7 @@ STOP_SECONDS = 15.0
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PASSED_ON = (
-    *("arrivals", "rate", "seconds", "workload", "plane", "seed"),
+    *("arrivals", "rate", "seconds", "workload", "plane", "template", "seed"),
     *("answer_seconds", "in_flight", "target"),
 )
 
@@ -92,7 +93,9 @@ def _given(words: Sequence[str]) -> argparse.Namespace:
     given = parser.parse_args(words)
     if given.processes < 1:
         raise UsageError(f"--processes: expected a number from 1, found {given.processes}")
-    plan_of(given).offsets()
+    plan = plan_of(given)
+    plan.offsets()
+    template_of(plan)
     objectives_of(given)
     limits_of(given)
     return given
@@ -147,7 +150,7 @@ def _words(given: argparse.Namespace) -> list[str]:
     """Locust's options; what is secret stays in the environment and in the target file."""
     words = ["--headless", "--only-summary", "--loglevel", "WARNING"]
     values = {name: getattr(given, name) for name in PASSED_ON}
-    known = {name: value for name, value in values.items() if value is not None}
+    known = {name: value for name, value in values.items() if value not in (None, "")}
     words += [f"--{name.replace('_', '-')}={value}" for name, value in known.items()]
     words += [f"--slo={text}" for text in given.slo or []]
     words += [f"--budget={text}" for text in given.budget or []]

@@ -29,6 +29,7 @@ from .options import add_options, limits_of, objectives_of, plan_of
 from .sending.access import Access
 from .sending.plan import PlanError
 from .sending.records import Fate, Records
+from .sending.template import template_of
 from .sending.workloads import Question
 from .showing.exports import Outcome, write_all
 from .showing.tables import refine_tables
@@ -89,10 +90,12 @@ class LoadTest:
 
         Raises:
             PlanError: it cannot be.
+            ManifestError: there is a mistake in one of its files.
         """
         plan, host, self.mistake = plan_of(self._given), self.address, ""
         self.objectives, self.report = objectives_of(self._given), None
         self.limits = limits_of(self._given)
+        template_of(plan)
         if not host:
             raise PlanError("host: expected the address of a server, found nothing")
         self.master = Master(plan, host, RunnerChannel(self._runner))

@@ -92,6 +92,8 @@ def _null_server(endpoint: Endpoint) -> Iterator[Endpoint]:
             assert server.stdout is not None
             port = int(server.stdout.readline())
             plain = replace(endpoint.access, tls=None)
-            yield replace(endpoint, address=f"http://127.0.0.1:{port}", access=plain)
+            template = endpoint.template.lenient() if endpoint.template else None
+            address = f"http://127.0.0.1:{port}"
+            yield replace(endpoint, address=address, access=plain, template=template)
         finally:
             server.communicate()  # the end of its input is its end

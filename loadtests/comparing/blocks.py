@@ -19,6 +19,7 @@ from ..sending.pacer import CLOCK
 from ..sending.plan import Plan, PlanError
 from ..sending.planes import Endpoint, senders
 from ..sending.records import Fate
+from ..sending.template import Template
 from ..sending.workloads import workload_of
 from .saturation import Saturation, Watched
 
@@ -28,8 +29,13 @@ _LEAD_SECONDS = 0.05
 _LOOK_SECONDS = 0.2
 
 
-def endpoint_of(text: str, plane: str) -> Endpoint:
+def endpoint_of(text: str, plane: str, template: Template | None = None) -> Endpoint:
     """Where an address, or a target file of a server that runs, leads to.
+
+    Args:
+        text: the address or the file.
+        plane: what is spoken there.
+        template: how, on the plane `json`.
 
     Raises:
         PlanError: the file names no address on that plane.
@@ -37,12 +43,12 @@ def endpoint_of(text: str, plane: str) -> Endpoint:
     """
     file = Path(text)
     if file.suffix != ".toml":
-        return Endpoint(plane, text)
+        return Endpoint(plane, text, template=template)
     target = load(file).target
     address = target.grpc if plane == "grpc" else target.rest
     if not address:
         raise PlanError(f"{file}: expected the address of a running server, found none for {plane}")
-    return Endpoint(plane, address, Access.of(file))
+    return Endpoint(plane, address, Access.of(file), template)
 
 
 def calibrated(plan: Plan, endpoint: Endpoint) -> Calibration:

@@ -26,6 +26,7 @@ from ..judging.judge import judge
 from ..judging.report import finite
 from ..sending.plan import PlanError
 from ..sending.records import Fate
+from ..sending.template import template_of
 from .saturation import Watched
 
 __all__ = ["KneeReport", "Step", "bound_of", "search_steps", "seconds_for", "step_of", "until_told"]
@@ -241,7 +242,8 @@ def measured(given: argparse.Namespace) -> KneeReport:
     from .blocks import calibrated, drive_until_drowned, endpoint_of, warm_up
 
     objectives = [Objective.parse(text) for text in given.slo]
-    plan, endpoint = planned(given), endpoint_of(given.target_url, given.plane)
+    plan = planned(given)
+    endpoint = endpoint_of(given.target_url, plan.plane, template_of(plan))
     warm_up(plan, endpoint)
     calibration = calibrated(plan, endpoint).to_dict()
 

@@ -24,6 +24,7 @@ from ..commands import Parser, add_plan_options, begin_patched, planned, write_j
 from ..judging.gates import Run, spoilt_blocks
 from ..judging.report import finite
 from ..sending.plan import Plan, PlanError
+from ..sending.template import template_of
 from .baseline import Baseline, BaselineError, Fingerprint
 
 __all__ = ["Change", "RegressionReport", "Rule", "compared", "interleaved", "rendered", "report_of"]
@@ -267,7 +268,8 @@ def measured(given: argparse.Namespace) -> RegressionReport | None:
     plan, rule = planned(given), Rule(given.margin, given.alpha)
     baseline = Baseline.read(given.baseline) if given.baseline else None
     names = [given.old, given.new] if given.old else [given.new]
-    endpoints = [endpoint_of(name, plan.plane) for name in names]
+    template = template_of(plan)
+    endpoints = [endpoint_of(name, plan.plane, template) for name in names]
     for endpoint in endpoints:
         warm_up(plan, endpoint)
     calibration = calibrated(plan, endpoints[-1]).to_dict()

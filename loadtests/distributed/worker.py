@@ -18,6 +18,7 @@ from ..sending.pacer import CLOCK
 from ..sending.plan import Plan, shares
 from ..sending.planes import Endpoint, senders
 from ..sending.records import Fate, Records
+from ..sending.template import template_of
 from ..sending.workloads import Question, workload_of
 
 __all__ = ["Assignment", "Worker"]
@@ -90,7 +91,8 @@ class Worker:
         assignment = self._assignment
         assert assignment is not None
         with ExitStack() as opened:
-            endpoint = Endpoint(assignment.plan.plane, assignment.address, self._access())
+            plan = assignment.plan
+            endpoint = Endpoint(plan.plane, assignment.address, self._access(), template_of(plan))
             share = _Share(assignment, endpoint, opened, self._tell, self._settled)
             calibration = share.calibrated().to_dict()
             self._tell("ready", {"index": assignment.index, "calibration": calibration})

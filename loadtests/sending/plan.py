@@ -14,7 +14,7 @@ from .traces import read_trace
 
 __all__ = ["ARRIVALS", "PLANES", "Plan", "PlanError", "arrivals_of"]
 
-PLANES = ("rest", "binary", "grpc")
+PLANES = ("rest", "binary", "grpc", "json")
 MOST_REQUESTS = 5_000_000
 """Of one run: every one of them is kept, with six times, in some 50 bytes."""
 
@@ -39,6 +39,7 @@ class Plan:
         workload: what is asked.
         timeout: seconds from its dispatch after which a request counts as lost.
         in_flight: the most requests under way in one process; one more is shed.
+        template: the file that says how to ask on the plane `json`; empty on all others.
     """
 
     arrivals: str = "poisson"
@@ -49,6 +50,7 @@ class Plan:
     workload: str = "identity"
     timeout: float = 10.0
     in_flight: int = 1000
+    template: str = ""
 
     @classmethod
     def of(cls, options: Mapping[str, Any], timeout: float) -> Self:
@@ -79,6 +81,8 @@ class Plan:
         """What tells one schedule from another: of its offsets and of what is asked."""
         digest = hashlib.sha256(self.offsets().tobytes())
         digest.update(f"{self.plane} {self.workload} {self.seed}".encode())
+        if self.template:
+            digest.update(Path(self.template).read_bytes())
         return digest.hexdigest()[:16]
 
 

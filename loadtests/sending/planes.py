@@ -5,22 +5,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from servespec.target.binding import FixtureBinding
 from servespec.target.connection import Tls
 from servespec.wire import grpc as grpc_codec
-from servespec.wire import rest as rest_codec
 
 from .access import Access
+from .dialects import Dialect, OpenInference
 from .generator import Sender
 from .plan import PlanError
 from .rest_plane import RestMessage, RestSender
+from .template import Template
 from .workloads import Question
 
 __all__ = ["Endpoint", "senders"]
 
 _CHANNELS = 4
-_JSON = "application/json"
-_OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,18 @@ class Endpoint:
         plane: one of `plan.PLANES`.
         address: a URL such as `http://127.0.0.1:8000`, for gRPC also `host:port`.
         access: what else it takes to get there.
+        template: how to ask on the plane `json`.
     """
 
     plane: str
     address: str
     access: Access = field(default_factory=Access)
+    template: Template | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """What is spoken over HTTP."""
+        return self.template or OpenInference(binary=self.plane == "binary")
 
     @property
     def host_and_port(self) -> tuple[str, int]:
@@ -84,28 +89,28 @@ def senders(
     """
     if endpoint.plane == "grpc":
         return _over_grpc(endpoint, questions, choice, timeout, opened)
-    messages = [_encoded(endpoint, question) for question in questions]
+    numbered = enumerate(questions)
+    messages = [_encoded(endpoint, question, number) for number, question in numbered]
     address = endpoint.host_and_port
     tls = endpoint.tls.context() if endpoint.tls else None
     return lambda: RestSender(address, tls, lambda number: messages[choice[number]], timeout)
 
 
-def _encoded(endpoint: Endpoint, question: Question) -> RestMessage:
-    request = endpoint.access.named(question.request)
-    body, length = rest_codec.encode_request(request, binary=endpoint.plane == "binary")
+def _encoded(endpoint: Endpoint, question: Question, number: int) -> RestMessage:
+    dialect = endpoint.dialect
+    asked = dialect.encode(endpoint.access.named(question.request), number)
     host, port = endpoint.host_and_port
-    path = FixtureBinding(request.model_name, request.model_version).path()
     prefix = urlsplit(endpoint.address).path.rstrip("/") if "://" in endpoint.address else ""
     fields = {
         "Host": f"{host}:{port}",
-        "Content-Type": _JSON if length is None else _OCTETS,
-        "Content-Length": len(body),
-        **({} if length is None else {"Inference-Header-Content-Length": length}),
+        **asked.fields,
+        "Content-Length": len(asked.body),
         **endpoint.access.headers,
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    line = f"POST {prefix}{path}/infer HTTP/1.1"
-    return RestMessage(line.encode(), head.encode() + b"\r\n" + body, question.poisoned)
+    line = f"{asked.method} {prefix}{asked.path} HTTP/1.1"
+    rest = head.encode() + b"\r\n" + asked.body
+    return RestMessage(line.encode(), rest, question.poisoned, asked.method, dialect.is_answer)
 
 
 def _over_grpc(

@@ -33,19 +33,23 @@ class RestMessage:
         line: the request line.
         rest: the other lines of the head, and the body.
         poisoned: an error is the right answer.
+        method: of the request line.
+        is_answer: whether a status and a body are a right answer.
     """
 
     line: bytes
     rest: bytes
     poisoned: bool
+    method: str
+    is_answer: Callable[[int, bytes], bool]
 
     def numbered(self, number: int) -> bytes:
         """All bytes; a server's log tells requests apart by their number in the schedule."""
         return b"%b\r\nX-Request-Id: %d\r\n%b" % (self.line, number, self.rest)
 
-    def fate(self, status: int) -> Fate:
-        """What an answer of this status is."""
-        if self.poisoned != (200 <= status < 300):
+    def fate(self, status: int, body: bytes) -> Fate:
+        """What an answer is."""
+        if self.poisoned != self.is_answer(status, body):
             return Fate.ANSWERED
         return Fate.REFUSED if status in _BUSY else Fate.FAILED
 
@@ -85,9 +89,9 @@ class RestSender:
                 connection = self._connected()
                 connection.sendall(message.numbered(number))
                 sent = CLOCK()
-                response = HTTPSocketResponse(connection, _BLOCK, "POST")
+                response = HTTPSocketResponse(connection, _BLOCK, message.method)
                 first = CLOCK()
-                response.read()
+                body = response.read()
         except (OSError, HTTPParseError, gevent.Timeout):
             self.close()
             return Answer(sent, first, CLOCK(), -1, Fate.LOST)
@@ -95,7 +99,8 @@ class RestSender:
         if response.should_close():
             self.close()
         status = response.get_code()
-        fate, timing = message.fate(status), "" if number % SAMPLED else _timing(response)
+        fate = message.fate(status, body)
+        timing = "" if number % SAMPLED else _timing(response)
         return Answer(sent, first, self._used, status, fate, timing)
 
     def close(self) -> None:

@@ -38,6 +38,7 @@ _OPTIONS = {
     "--seconds": "seconds",
     "--seed": "seed",
     "--plane": "plane",
+    "--template": "template",
     "--workload": "workload",
     "--answer-seconds": "timeout",
     "--in-flight": "in_flight",
@@ -112,7 +113,8 @@ def _command(report: Mapping[str, Any]) -> str:
     plan = report["plan"]
     words = ["locust", "-f", "loadtests/locustfile.py", "--headless", "--host", report["address"]]
     for option, key in _OPTIONS.items():
-        words += [option, f"{plan[key]:g}" if isinstance(plan[key], float) else str(plan[key])]
+        if plan[key] != "":
+            words += [option, f"{plan[key]:g}" if isinstance(plan[key], float) else str(plan[key])]
     for each in report["judgements"]:
         words += ["--slo", each["objective"]]
     for each in report["budget"]["judgements"] if report["budget"] else ():
