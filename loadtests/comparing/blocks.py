@@ -30,10 +30,10 @@ _LOOK_SECONDS = 0.2
 
 
 def endpoint_of(text: str, plane: str, template: Template | None = None) -> Endpoint:
-    """Where an address, or a target file of a server that runs, leads to.
+    """Where an address, or the target file of a server that runs, leads to.
 
     Args:
-        text: the address or the file.
+        text: an address; a target file; or both, `FILE@ADDRESS`, of which the address counts.
         plane: what is spoken there.
         template: how, on the plane `json`.
 
@@ -41,11 +41,12 @@ def endpoint_of(text: str, plane: str, template: Template | None = None) -> Endp
         PlanError: the file names no address on that plane.
         ManifestError: there is a mistake in it.
     """
-    file = Path(text)
+    name, _, address = text.rpartition("@") if ".toml@" in text else (text, "", "")
+    file = Path(name)
     if file.suffix != ".toml":
         return Endpoint(plane, text, template=template)
     target = load(file).target
-    address = target.grpc if plane == "grpc" else target.rest
+    address = address or (target.grpc if plane == "grpc" else target.rest) or ""
     if not address:
         raise PlanError(f"{file}: expected the address of a running server, found none for {plane}")
     return Endpoint(plane, address, Access.of(file), template)

@@ -17,14 +17,12 @@ from servespec.stats.capacity import Capacity, Search, Trial
 from servespec.stats.early_stopping import fewest
 from servespec.stats.knee import FEWEST, Knee, find_knee
 from servespec.stats.percentiles import percentile
-from servespec.target.manifest import ManifestError
-from servespec.target.objective import Measure, Objective, ObjectiveError
+from servespec.target.objective import Measure, Objective
 from servespec.verdicts.verdict import Verdict
 
-from ..commands import Parser, add_plan_options, begin_patched, planned, write_json
+from ..commands import Parser, add_plan_options, begin, conclude, planned
 from ..judging.judge import judge
 from ..judging.report import finite
-from ..sending.plan import PlanError
 from ..sending.records import Fate
 from ..sending.template import template_of
 from .saturation import Watched
@@ -279,7 +277,7 @@ def _parser() -> argparse.ArgumentParser:
     add_plan_options(parser, rate=20.0, seconds=10.0)
     add = parser.add_argument
     add("--target-url", required=True, metavar="URL|FILE",
-        help="the server, or the target file of one that runs")  # fmt: skip
+        help="the server, or its target file")  # fmt: skip
     add("--slo", action="append", required=True, metavar="OBJECTIVE", help="such as 'p99<100ms'")
     add("--lowest", type=float, metavar="R", help="below it nothing is tried; an 8th of --rate")
     add("--highest", type=float, default=5000.0, metavar="R", help="above it nothing is tried")
@@ -288,21 +286,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> int:
+def main(given: argparse.Namespace) -> int:
     """Search, tell, and return 0 for a capacity, 1 for none, 2 for what cannot be done."""
-    given = _parser().parse_args()
-    try:
-        report = measured(given)
-    except (PlanError, ObjectiveError, ManifestError, ValueError) as error:
-        sys.stderr.write(f"servespec: {error}\n")
-        return 2
-    sys.stdout.write(rendered(report))
-    if given.json:
-        write_json(report.to_json(), given.json)
-    return 0 if report.verdict is Verdict.PASS else 1
+    return conclude(given, measured, rendered)
 
 
 if __name__ == "__main__":
     assert __spec__ is not None
-    begin_patched(__spec__.name)
-    raise SystemExit(main())
+    raise SystemExit(begin(__spec__.name, _parser().parse_args(), ["target_url"], main))

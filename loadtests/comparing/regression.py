@@ -17,15 +17,14 @@ import numpy as np
 
 from servespec.stats.compare import Comparison, compare_percentiles
 from servespec.stats.percentiles import percentile
-from servespec.target.manifest import ManifestError
 from servespec.verdicts.verdict import Verdict
 
-from ..commands import Parser, add_plan_options, begin_patched, planned, write_json
+from ..commands import Parser, add_plan_options, begin, conclude, planned
 from ..judging.gates import Run, spoilt_blocks
 from ..judging.report import finite
-from ..sending.plan import Plan, PlanError
+from ..sending.plan import Plan
 from ..sending.template import template_of
-from .baseline import Baseline, BaselineError, Fingerprint
+from .baseline import Baseline, Fingerprint
 
 __all__ = ["Change", "RegressionReport", "Rule", "compared", "interleaved", "rendered", "report_of"]
 
@@ -279,6 +278,7 @@ def measured(given: argparse.Namespace) -> RegressionReport | None:
     if given.store:
         blocks = [settled(run) for run in new]
         Baseline.of(given.new, fingerprint_of(new[0].plan), blocks).write(given.store)
+        sys.stdout.write(f"stored in {given.store}\n")
     if baseline is not None:
         return against(baseline, given.new, new, rule, calibration)
     return report_of((given.old, given.new), runs, rule, calibration) if given.old else None
@@ -289,7 +289,7 @@ def _parser() -> argparse.ArgumentParser:
     add_plan_options(parser, rate=100.0, seconds=5.0)
     add = parser.add_argument
     then = parser.add_mutually_exclusive_group()
-    then.add_argument("--old", metavar="URL|FILE", help="the server as it was, running too")
+    then.add_argument("--old", metavar="URL|FILE", help="the server as it was")
     then.add_argument("--baseline", type=Path, metavar="FILE", help="what was stored of it")
     add("--new", required=True, metavar="URL|FILE", help="the server as it is")
     add("--store", type=Path, metavar="FILE", help="where to store what the new one took")
@@ -299,29 +299,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> int:
-    """Compare, tell, and return 0 for PASS, 1 for any other verdict, 2 for what cannot be done."""
+def _given() -> argparse.Namespace:
+    """What was asked for; it can be done."""
     parser = _parser()
     given = parser.parse_args()
     if not (given.old or given.baseline or given.store):
         parser.error("expected --old or --baseline to compare with, or --store")
     if given.rounds < FEWEST_ROUNDS and not given.store:
         parser.error(f"--rounds: expected {FEWEST_ROUNDS} at least, found {given.rounds}")
-    try:
-        report = measured(given)
-    except (PlanError, ManifestError, BaselineError, ValueError) as error:
-        sys.stderr.write(f"servespec: {error}\n")
-        return 2
-    if report is None:
-        sys.stdout.write(f"stored in {given.store}\n")
-        return 0
-    sys.stdout.write(rendered(report))
-    if given.json:
-        write_json(report.to_json(), given.json)
-    return 0 if report.verdict is Verdict.PASS else 1
+    return given
+
+
+def main(given: argparse.Namespace) -> int:
+    """Compare, tell, and return 0 for PASS, 1 for any other verdict, 2 for what cannot be done."""
+    return conclude(given, measured, rendered)
 
 
 if __name__ == "__main__":
     assert __spec__ is not None
-    begin_patched(__spec__.name)
-    raise SystemExit(main())
+    raise SystemExit(begin(__spec__.name, _given(), ["old", "new"], main))
