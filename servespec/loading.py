@@ -85,7 +85,7 @@ class LoadTest:
         done = _run([*self._words, *words, *(f"--slo={text}" for text in slo)])
         if done.returncode >= USAGE or done.returncode < 0:
             raise LoadTestError((done.stdout + done.stderr).strip())
-        (file,) = folder.glob("*/load.json")
+        (file,) = folder.glob("*/load/load.json")
         return LoadResult(json.loads(file.read_text(encoding="utf-8")), file.parent, done.stderr)
 
 
