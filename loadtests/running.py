@@ -16,6 +16,7 @@ from servespec.target.objective import ObjectiveError
 from servespec.target.process import StartError, free_port
 from servespec.verdicts.verdict import Verdict
 
+from .hosting import must_host
 from .options import add_options, limits_of, objectives_of, plan_of
 from .profiles import PROFILES
 from .reaching import attend, must_serve, on_plane, reached
@@ -58,6 +59,7 @@ def run(words: Sequence[str]) -> int:
         place = Path(manifest.target.name, "load")  # beside the parts of the report
         folder = writable(Path(given.report_dir).absolute(), str(place)) / place
         with reached(manifest, folder / "target.log") as addresses:
+            must_host(manifest, addresses, plan_of(given))
             return _run(given, addresses, folder)
     except (UsageError, ManifestError, PlanError, ObjectiveError) as error:
         return _failed(error, USAGE)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from servespec.target.binding import FixtureBinding
 from servespec.target.connection import Tls
-from servespec.target.manifest import load
+from servespec.target.manifest import Manifest, load
 from servespec.wire.messages import InferRequest
 
-__all__ = ["Access"]
+__all__ = ["Access", "bindings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,7 @@ class Access:
         if file is None:
             return cls()
         manifest = load(file)
-        fixtures = {
-            name: FixtureBinding(names.model or name, names.version, {**names.inputs})
-            for name, names in manifest.fixtures.items()
-        }
-        return cls(manifest.headers(), manifest.tls(), fixtures)
+        return cls(manifest.headers(), manifest.tls(), bindings(manifest))
 
     def named(self, request: InferRequest) -> InferRequest:
         """The request with the target's names of its model and its tensors."""
@@ -56,3 +52,11 @@ class Access:
             model_version=binding.version,
             inputs=tuple(inputs),
         )
+
+
+def bindings(manifest: Manifest) -> Mapping[str, FixtureBinding]:
+    """What a target calls the models and inputs that it has names of its own for, by our names."""
+    return {
+        name: FixtureBinding(names.model or name, names.version, {**names.inputs})
+        for name, names in manifest.fixtures.items()
+    }

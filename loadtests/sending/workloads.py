@@ -9,6 +9,7 @@ from servespec.fixtures.digits import digits_rows
 from servespec.wire.messages import InferRequest, Tensor
 
 from .plan import PlanError
+from .sentences import lengths, padded
 
 __all__ = ["WORKLOADS", "Question", "Workload", "workload_of"]
 
@@ -99,6 +100,19 @@ def _zipf(random: np.random.Generator) -> Workload:
     return Workload(questions, weights / weights.sum())
 
 
+def _sentences(random: np.random.Generator) -> Workload:
+    """Three requests of one sentence to one of four."""
+    tokens = lengths(7 * _DISTINCT, random)
+    alone, together = tokens[: 3 * _DISTINCT, None], tokens[3 * _DISTINCT :].reshape(-1, 4)
+    return _even(*(_encoder(padded(row.tolist(), random)) for row in (*alone, *together)))
+
+
+def _encoder(inputs: tuple[np.ndarray, np.ndarray]) -> Question:
+    names = ("input_ids", "attention_mask")
+    tensors = (Tensor(name, "INT64", array) for name, array in zip(names, inputs, strict=True))
+    return Question(InferRequest("minilm", tuple(tensors)))
+
+
 def _poisoned(random: np.random.Generator) -> Workload:
     well = Question(_fp32("fail", random.random((1, 1)) + 1))
     ill = Question(_fp32("fail", -random.random((1, 1)) - 1), poisoned=True)
@@ -110,8 +124,10 @@ WORKLOADS: Mapping[str, Make] = {
     "image": _image,
     "digits": _digits,
     "mixed": _mixed,
+    "sentences": _sentences,
     "zipf": _zipf,
     "poisoned": _poisoned,
 }
-"""By name: 16 numbers; FP32 [1, 150528]; held-out digits; rows of four sizes; mostly duplicates,
+"""By name: 16 numbers; FP32 [1, 150528]; held-out digits; rows of four sizes; sentences of real
+lengths, to a text encoder; mostly duplicates,
 to a model that may cache; one in a hundred that the model raises for."""
