@@ -17,7 +17,7 @@ SECONDS = 60.0
 QUICK = ["--rate", "50", "--seconds", "0.3"]
 
 
-def begun(verb: str, folder: Path, *words: str | Path) -> "subprocess.Popen[str]":
+def begun(verb: str, folder: Path, *words: object) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "servespec", verb, *map(str, words)]
     pipe = subprocess.PIPE
     return subprocess.Popen(
