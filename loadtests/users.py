@@ -98,24 +98,25 @@ class LoadTest:
         template_of(plan)
         if not host:
             raise PlanError("host: expected the address of a server, found nothing")
-        self.master = Master(plan, host, RunnerChannel(self._runner))
+        channel = RunnerChannel(self._runner)
+        if plan.together and len(channel.workers()) > 1:
+            raise PlanError(f"{plan.arrivals}: expected one worker, as it is one loop")
+        self.master = Master(plan, host, channel)
         self.master.begin()
 
-    def is_over(self) -> bool:
-        """Whether the run has ended; then it is judged."""
-        master = self.master
-        if master is None or self.report is not None:
-            return True
-        if not master.is_over():
-            sys.stderr.write(f"\r{progress(master)}\033[K")
+    def proceed(self) -> None:
+        """Show how a run goes on; judge it once nothing more is to be expected of it."""
+        if self.master is None or not self.is_under_way:
+            return
+        if self.master.is_over():
+            self._end(self.master)
+        else:
+            sys.stderr.write(f"\r{progress(self.master)}\033[K")
             sys.stderr.flush()
-            return False
-        self._end(master)
-        return True
 
     def cut_off(self) -> None:
         """Judge a run that was ended early, by whatever the workers have told."""
-        if self.master is not None and self.report is None:
+        if self.master is not None and self.is_under_way:
             self._end(self.master)
 
     @property
@@ -210,7 +211,8 @@ class ScheduleShape(LoadTestShape):
                 sys.stderr.write(f"servespec: {error}\n")
                 runner.environment.process_exit_code = 2
                 return None
-        if test.is_over():
+        test.proceed()
+        if not test.is_under_way:
             return None
         count = len(RunnerChannel(runner).workers())
         return count, float(count)
@@ -239,7 +241,7 @@ def _init(environment: Environment, runner: Runner | None, web_ui: WebUI | None,
 def _test_stop(environment: Environment, **_: Any) -> None:
     """A run that somebody stopped is judged as well, once its workers have told of it."""
     if environment in _TESTS:
-        _TESTS[environment].is_over()
+        _TESTS[environment].proceed()
 
 
 @events.quit.add_listener  # type: ignore[untyped-decorator]

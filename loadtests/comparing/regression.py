@@ -210,7 +210,7 @@ def _calibrated(told: Mapping[str, Any]) -> str:
 
 def fingerprint_of(plan: Plan) -> Fingerprint:
     """That of this machine with blocks of this plan."""
-    digest = hashlib.sha256(f"{asdict(plan)} {plan.fingerprint()}".encode())
+    digest = hashlib.sha256(f"{asdict(plan)} {plan.fingerprint(plan.offsets())}".encode())
     return Fingerprint.here(digest.hexdigest()[:16])
 
 

@@ -13,6 +13,7 @@ from servespec.verdicts.verdict import Verdict
 
 from ..sending.records import Fate
 from .gates import Run, spoilt
+from .scenario import of_queries
 
 __all__ = ["Judgement", "judge"]
 
@@ -76,12 +77,13 @@ def judge(run: Run, objectives: Sequence[Objective]) -> list[Judgement]:
 
 def _judged(run: Run, objective: Objective, why: Sequence[str]) -> Judgement:
     find, answers = _FINDERS[objective.measure], _answers(run)
-    found = find(objective, Seen(run.records.response_seconds(), answers))
+    found = find(objective, Seen(of_queries(run.plan, run.records.response_seconds()), answers))
     verdict, sentence = found.verdict, _sentence(objective, found)
     if why:
         verdict, sentence = Verdict.INVALID, f"{'; '.join(why)}; {sentence}"
     elif verdict is Verdict.FAIL:
-        without = find(objective, Seen(run.records.service_seconds(), answers))
+        served = of_queries(run.plan, run.records.service_seconds())
+        without = find(objective, Seen(served, answers))
         if without.verdict is not Verdict.FAIL:
             passes = without.verdict is Verdict.PASS
             verdict = Verdict.INVALID if passes else Verdict.INCONCLUSIVE
@@ -180,9 +182,12 @@ def _told(value: float, within: Interval, bound: float, *, above: bool) -> Findi
 
 
 def _sentence(objective: Objective, finding: Finding) -> str:
-    text = _value(objective, finding.value)
-    low, high = (_value(objective, end) for end in (finding.within.low, finding.within.high))
-    said = f"{str(objective).partition(chr(32))[0]} is {text} ({low} to {high})"
+    name, within = str(objective).partition(" ")[0], finding.within
+    if np.isfinite(finding.value):
+        said = f"{name} is {_value(objective, finding.value)} ({_range(objective, within)})"
+    else:
+        said = f"{name} has no bound, so many requests were not answered"
+        said += f" ({_range(objective, within)})" if np.isfinite(within.low) else ""
     if finding.verdict is not Verdict.INCONCLUSIVE:
         return said
     if finding.missing is None:
@@ -190,9 +195,15 @@ def _sentence(objective: Objective, finding: Finding) -> str:
     return f"{said}; needs {finding.missing:,} more requests"
 
 
+def _range(objective: Objective, within: Interval) -> str:
+    """An interval that is open below begins with nothing; one open above may be any longer."""
+    low = _value(objective, max(0.0, within.low))
+    if not np.isfinite(within.high):
+        return f"{low} or more"
+    return f"{low} to {_value(objective, within.high)}"
+
+
 def _value(objective: Objective, value: float) -> str:
-    if not np.isfinite(value):
-        return "unbounded" if value > 0 else "0"
     if objective.measure in (Measure.PERCENTILE, Measure.MEAN):
         return f"{value * 1e3:.4g} ms"
     if objective.measure is Measure.ERROR_RATE:

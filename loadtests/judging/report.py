@@ -13,6 +13,7 @@ from servespec.verdicts.verdict import Verdict
 from .budget import Budget, Limit, budget_of
 from .gates import Run, spoilt
 from .judge import Judgement, judge
+from .scenario import Scenario, scenario_of
 from .summary import Summary, summarize
 
 __all__ = ["LoadReport", "finite", "report_of"]
@@ -31,6 +32,7 @@ class LoadReport:
         calibrations: what each worker said of itself.
         cpu_microseconds: that the generator took for a request.
         budget: where the time of the requests went; None where no answer tells.
+        scenario: what a closed loop came to; None for an open one.
     """
 
     address: str
@@ -41,6 +43,7 @@ class LoadReport:
     calibrations: Sequence[Mapping[str, Any]]
     cpu_microseconds: float
     budget: Budget | None = None
+    scenario: Scenario | None = None
 
     @property
     def all_judgements(self) -> Sequence[Judgement]:
@@ -71,13 +74,14 @@ def report_of(
     """Summarize and judge a run."""
     return LoadReport(
         address=address,
-        plan={**asdict(run.plan), "fingerprint": run.plan.fingerprint()},
+        plan={**asdict(run.plan), "fingerprint": run.plan.fingerprint(run.records.intended)},
         summary=summarize(run.records, run.plan.seconds),
         judgements=judge(run, objectives),
         spoilt=spoilt(run),
         calibrations=run.calibrations,
         cpu_microseconds=run.cpu_seconds / len(run.records) * 1e6,
         budget=budget_of(run, limits),
+        scenario=scenario_of(run),
     )
 
 

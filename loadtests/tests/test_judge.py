@@ -61,6 +61,16 @@ def test_what_was_not_answered_is_infinitely_late() -> None:
 
     assert judgement.verdict is Verdict.FAIL
     assert judgement.value == np.inf
+    assert judgement.sentence == "p99 has no bound, so many requests were not answered"
+
+
+def test_an_interval_without_an_end_says_from_where_on() -> None:
+    late = np.where(_times(5000, 0.0095) > 0.1, np.inf, 0.01)
+
+    assert _judged(run_of(_times(100, 0.0)), "p99 < 1s").sentence.startswith(
+        "p99 is 10.01 ms (10.01 ms or more); needs"
+    )
+    assert _judged(run_of(late), "p99 < 1s").sentence.startswith("p99 is 10.01 ms (10.01 ms or")
 
 
 def test_too_few_requests_are_told_how_many_more_decide() -> None:

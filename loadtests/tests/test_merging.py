@@ -37,7 +37,7 @@ def ended(folder: Path) -> Iterator[Ended]:
 @pytest.fixture(scope="module")
 def locusts(ended: Ended, folder: Path) -> Mapping[str, Any]:
     """The one line of Locust's own table."""
-    (file,) = folder.glob("reports/*/locust.json")
+    (file,) = folder.glob("reports/*/load/locust.json")
     (entry,) = json.loads(file.read_text(encoding="utf-8"))
     return dict(entry)
 
@@ -46,7 +46,7 @@ def test_four_workers_lose_no_request(ended: Ended) -> None:
     assert ended.report["summary"]["requests"] == len(PLAN.offsets())
     assert ended.report["summary"]["fates"] == {"answered": len(PLAN.offsets())}
     assert len(ended.report["calibrations"]) == 4
-    assert ended.report["plan"]["fingerprint"] == PLAN.fingerprint()
+    assert ended.report["plan"]["fingerprint"] == PLAN.fingerprint(PLAN.offsets())
 
 
 def test_every_second_has_the_requests_that_the_schedule_has(ended: Ended) -> None:

@@ -117,11 +117,11 @@ def test_a_template_goes_with_the_plane_json_alone(plan: Plan) -> None:
 
 def test_another_template_makes_another_fingerprint(tmp_path: Path) -> None:
     plan = Plan(plane="json", template=str(written(tmp_path)))
-    before = plan.fingerprint()
+    before = plan.fingerprint(plan.offsets())
 
     written(tmp_path, TEMPLATE + "# changed\n")
 
-    assert plan.fingerprint() != before
+    assert plan.fingerprint(plan.offsets()) != before
 
 
 def test_live_the_bodies_arrive_and_a_success_without_the_value_is_none(tmp_path: Path) -> None:

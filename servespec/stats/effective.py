@@ -16,6 +16,9 @@ __all__ = ["effective_over", "effective_over_time", "effective_size"]
 
 BATCHES = 24
 """Schmeiser, Batch size effects in the analysis of simulation output (1982): 10 to 30 are best."""
+ROUNDING = 1e-6
+"""The share by which times differ that are the same: differences of clock readings are rounded, and
+of neighbours in time alike."""
 
 
 def effective_size(samples: ArrayLike) -> float:
@@ -59,7 +62,7 @@ def effective_over(samples: ArrayLike, bound: float) -> float:
     if values.size < 2 * BATCHES:
         return float(values.size)
     bounds = (bound, percentile(values, 90), percentile(values, 50))
-    return min(effective_size(values >= limit) for limit in bounds)
+    return min(effective_size(values >= limit * (1 - ROUNDING)) for limit in bounds)
 
 
 def effective_over_time(parts: Sequence[Histogram], bound: float) -> float:

@@ -74,6 +74,15 @@ def test_an_interval_of_a_queue_holds_the_truth_as_often_as_it_says() -> None:
     assert naive / runs < 0.5
 
 
+def test_how_clocks_round_constant_times_is_no_clustering() -> None:
+    begun = np.cumsum(np.random.default_rng(1).exponential(0.002, 5000))
+
+    taken = (begun + 0.01) - begun
+
+    assert len(np.unique(taken)) > 1
+    assert effective_over(taken, 0.01) == effective_over(taken, 1.0) == len(taken)
+
+
 def seconds(samples: np.ndarray, sizes: np.ndarray) -> list[Histogram]:
     """The samples in histograms of so many each."""
     found = []
