@@ -21,7 +21,7 @@ from servespec.target.sections import Ports
 from servespec.verdicts.verdict import Verdict
 
 from .reaching import attend, must_serve, on_plane, reached
-from .sending.plan import PLANES, Plan
+from .sending.plan import PLANES, Plan, PlanError
 
 __all__ = ["Parser", "add_plan_options", "begin", "begin_patched", "conclude", "planned"]
 
@@ -195,5 +195,12 @@ def add_plan_options(parser: argparse.ArgumentParser, rate: float, seconds: floa
 
 
 def planned(given: argparse.Namespace) -> Plan:
-    """The plan that these options ask for."""
-    return Plan.of(vars(given), timeout=given.timeout)
+    """The plan that these options ask for.
+
+    Raises:
+        PlanError: it is a closed loop, which tells nothing of a rate that is offered.
+    """
+    plan = Plan.of(vars(given), timeout=given.timeout)
+    if plan.together:
+        raise PlanError(f"arrivals: expected an open loop, found {plan.arrivals}")
+    return plan

@@ -9,6 +9,7 @@ from servespec.target.manifest import load
 from servespec.target.objective import Objective
 
 from .judging.budget import Limit
+from .judging.scenario import fits, must_fit
 from .sending.plan import ARRIVALS, PLANES, Plan
 from .sending.workloads import WORKLOADS
 
@@ -55,14 +56,20 @@ def plan_of(given: argparse.Namespace) -> Plan:
 def objectives_of(given: argparse.Namespace) -> Sequence[Objective]:
     """What is asked of the run: on the command line, else in the target file.
 
+    The file's are of open traffic: of a closed loop those are asked that it can tell.
+
     Raises:
         ObjectiveError: one of them is none.
+        PlanError: a closed loop cannot tell it.
         ManifestError: there is a mistake in the target file.
     """
-    asked = _asked(given.slo)
+    asked, plan = _asked(given.slo), plan_of(given)
     if given.target and not asked:
-        return list(load(Path(given.target)).objectives.values())
-    return [Objective.parse(text) for text in asked]
+        told = load(Path(given.target)).objectives.values()
+        return [each for each in told if fits(plan, each)]
+    objectives = [Objective.parse(text) for text in asked]
+    must_fit(plan, objectives)
+    return objectives
 
 
 def limits_of(given: argparse.Namespace) -> Sequence[Limit]:

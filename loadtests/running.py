@@ -92,6 +92,8 @@ def _given(words: Sequence[str]) -> argparse.Namespace:
     plan = plan_of(given)
     plan.offsets()
     template_of(plan)
+    if plan.together and given.processes > 1:
+        raise UsageError(f"--processes: expected 1 for {plan.arrivals}, which is one loop")
     objectives_of(given)
     limits_of(given)
     return given

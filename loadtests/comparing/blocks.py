@@ -68,8 +68,8 @@ def warm_up(plan: Plan, endpoint: Endpoint) -> None:
     counts = run.records.counts()
     if not counts[Fate.ANSWERED]:
         fates = ", ".join(f"{count} {fate.name.lower()}" for fate, count in counts.items() if count)
-        expected = f"right answers to the workload {plan.workload}"
-        raise PlanError(f"{endpoint.address}: expected {expected}, found {fates}")
+        asked = f"to the workload {plan.workload}"
+        raise PlanError(f"{endpoint.address}: expected right answers, found {fates} {asked}")
 
 
 def drive(plan: Plan, endpoint: Endpoint) -> Run:

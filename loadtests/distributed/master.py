@@ -40,6 +40,7 @@ class Master:
         cpu_seconds: what the workers took.
         timings: what some answers told of themselves, by the request's number.
         area: of the requests under way over time, as the workers counted them.
+        asked: how many requests there were to send, as those workers say that are done.
     """
 
     def __init__(self, plan: Plan, address: str, channel: Channel) -> None:
@@ -50,6 +51,7 @@ class Master:
         self.calibrations: list[Mapping[str, Any]] = []
         self.cpu_seconds = 0.0
         self.area = 0.0
+        self.asked = 0
         self.timings: dict[int, str] = {}
         self._address = address
         self._channel = channel
@@ -88,18 +90,24 @@ class Master:
         self.under_way[data["index"]] = 0
         self.cpu_seconds += data["cpu_seconds"]
         self.area += data["area"]
+        self.asked += data["asked"]
 
     def run(self) -> Run:
         """What was collected."""
         return Run(
             plan=self.plan,
-            records=self.records,
+            records=self.records.first_rows(self.asked) if self._is_shorter else self.records,
             problems=self.problems,
             area=self.area,
             calibrations=self.calibrations,
             cpu_seconds=self.cpu_seconds,
             timings=self.timings,
         )
+
+    @property
+    def _is_shorter(self) -> bool:
+        """Whether a closed loop was done before it had asked all that it might have."""
+        return bool(self.plan.together and self._done and self.asked < len(self.records))
 
     @property
     def elapsed(self) -> float:

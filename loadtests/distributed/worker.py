@@ -13,7 +13,7 @@ from gevent.event import Event
 
 from ..calibration.measuring import Calibration, calibrate
 from ..sending.access import Access
-from ..sending.generator import Generator
+from ..sending.closed_loop import generator_of
 from ..sending.pacer import CLOCK
 from ..sending.plan import Plan, shares
 from ..sending.planes import Endpoint, senders
@@ -126,9 +126,7 @@ class _Share:
         self._choice = choice
         self._numbers = numbers
         self._heard = settled
-        self._generator = Generator(
-            numbers, offsets[numbers], sender, plan.in_flight, self._settled
-        )
+        self._generator = generator_of(plan, numbers, offsets[numbers], sender, self._settled)
 
     def calibrated(self) -> Calibration:
         """What this worker takes at its share of the rate."""
@@ -149,8 +147,8 @@ class _Share:
                 self._fresh = sorted({*self._fresh, *left.tolist()})
                 self._report()
                 cpu = time.process_time() - cpu
-                area = self._generator.area
-                self._tell("done", {"index": self._index, "cpu_seconds": cpu, "area": area})
+                told = {"cpu_seconds": cpu, "area": self._generator.area}
+                self._tell("done", {"index": self._index, "asked": self._generator.asked, **told})
 
     def _settled(self, row: int) -> None:
         self._fresh.append(row)

@@ -58,6 +58,7 @@ class Generator:
         records: of the requests, in the order of `numbers`.
         timings: what some answers told of themselves, by the request's number; who reports it
             begins a new one.
+        asked: how many requests there were to send; a closed loop may need fewer than planned.
         under_way: how many are now.
         area: of their number over time, in requests times seconds: counted apart from the
             records, so that what these lack or have wrong shows.
@@ -81,6 +82,7 @@ class Generator:
         self._quiet = Event()
         self.records = Records.planned(intended)
         self.timings: dict[int, str] = {}
+        self.asked = len(self._numbers)
         self.under_way = 0
         self.area = 0.0
         self._present = 0

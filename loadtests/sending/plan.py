@@ -178,8 +178,8 @@ ARRIVALS = {
     "single-stream": _plain(_closed),
     "multi-stream": Arrivals("REQUESTS of a query, asked together: 8 in MLPerf", _together),
 }
-"""By name. `server`, `offline`, `single-stream` and `multi-stream` are MLPerf's: as `poisson`, all at
-the start, and two closed loops, whose rate is the most that they ask in a second on the whole."""
+"""By name. Those of MLPerf are `server`, as `poisson`; `offline`, all at the start; and two closed
+loops, `single-stream` and `multi-stream`, whose rate is the most that they ask on the whole."""
 
 CLOSED: Mapping[str, float] = {"single-stream": 90.0, "multi-stream": 99.0}
 """The closed loops, and the percentile that MLPerf reports of each."""

@@ -27,7 +27,7 @@ class Fate(IntEnum):
     """The run was stopped before its moment."""
 
 
-_TIMES = ("dispatched", "sent", "first", "done")
+_TIMES = ("intended", "dispatched", "sent", "first", "done")
 _CODES = ("status", "fate")
 
 
@@ -37,7 +37,7 @@ class Records:
     Times are seconds since the start of the schedule, NaN for what did not happen.
 
     Attributes:
-        intended: when the schedule wanted it.
+        intended: when the schedule wanted it; in a closed loop, when the last query was complete.
         dispatched: when the generator began with it. Before lies its own lateness.
         sent: when its bytes went to the connection.
         first: when the answer began; for gRPC, when it was complete.
@@ -62,16 +62,17 @@ class Records:
         """The rows of a schedule before anything was sent."""
         count = len(intended)
         times = {name: np.full(count, np.nan) for name in _TIMES}
+        times["intended"][:] = intended
         codes: dict[str, np.ndarray]
         codes = {"status": np.full(count, -1, np.int16), "fate": np.zeros(count, np.uint8)}
-        return cls({"intended": np.asarray(intended, float), **times, **codes})
+        return cls({**times, **codes})
 
     def __len__(self) -> int:
         return len(self.intended)
 
     def first_rows(self, count: int) -> Self:
         """A copy of those that are due first."""
-        names = ("intended", *_TIMES, *_CODES)
+        names = (*_TIMES, *_CODES)
         return type(self)({name: getattr(self, name)[:count].copy() for name in names})
 
     def pack(self, rows: np.ndarray) -> dict[str, bytes]:

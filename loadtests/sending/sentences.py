@@ -29,7 +29,7 @@ def lengths(count: int, random: np.random.Generator) -> np.ndarray:
     """The tokens of `count` sentences, evenly over the distribution, in an order of chance."""
     shares, tokens = zip(*LENGTHS, strict=True)
     drawn = np.interp((random.permutation(count) + 0.5) / count, shares, tokens)
-    return np.rint(drawn).astype(int)
+    return np.asarray(np.rint(drawn), int)
 
 
 def padded(tokens: Sequence[int], random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from servespec.verdicts.verdict import Verdict
 from ..distributed.master import Master
 from ..judging.budget import Budget
 from ..judging.report import LoadReport
+from ..judging.scenario import Scenario
 from ..judging.summary import Summary
 from ..sending.records import Fate
 from .wording import seconds_text
@@ -44,11 +45,13 @@ def rendered(report: LoadReport) -> str:
     fates = ", ".join(f"{count:,} {name}" for name, count in summary.fates.items())
     lines = [
         f"{plan['arrivals']} at {summary.offered:.1f}/s for {plan['seconds']:g} s over "
-        f"{plan['plane']}, {plan['workload']}, to {report.address} (open loop)",
+        f"{plan['plane']}, {plan['workload']}, to {report.address} "
+        f"({'CLOSED LOOP' if report.scenario else 'open loop'})",
         f"{fates}; {summary.achieved:.1f} right answers a second",
         "",
         *_table(summary),
         "",
+        *_scenario(report.scenario),
         *_budget(report.budget),
         *_calibrated(report),
         *(f"INVALID: {why}" for why in report.spoilt),
@@ -57,6 +60,18 @@ def rendered(report: LoadReport) -> str:
     if report.verdict is Verdict.NOT_RUN:
         lines.append("no objective was given: nothing is judged (--slo 'p99 < 100ms')")
     return "\n".join(lines) + "\n"
+
+
+def _scenario(scenario: Scenario | None) -> Sequence[str]:
+    """What MLPerf reports of a closed loop."""
+    if scenario is None:
+        return []
+    of = f"p{scenario.percent:g} of {scenario.queries:,} queries"
+    of += f" of {scenario.together} requests" if scenario.together > 1 else ""
+    proven = f"{seconds_text(scenario.proven)} at most (MLPerf's early stopping, 99 %)"
+    if scenario.missing:
+        proven = f"early stopping proves nothing before {scenario.missing:,} more"
+    return [f"CLOSED LOOP {scenario.name}: {of} is {seconds_text(scenario.seen)}, {proven}", ""]
 
 
 def _table(summary: Summary) -> Sequence[str]:

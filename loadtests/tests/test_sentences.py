@@ -47,7 +47,7 @@ def test_what_a_shorter_sentence_lacks_is_padding_that_the_mask_leaves_out() -> 
     ids, mask = padded([3, 5], np.random.default_rng(1))
 
     assert mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
-    assert (ids.dtype, mask.dtype) == (np.int64, np.int64)
+    assert {str(ids.dtype), str(mask.dtype)} == {"int64"}
     assert ids[:, 0].tolist() == [101, 101]
     assert (ids[0, 2], ids[1, 4]) == (102, 102)
     assert ids[0, 3:].tolist() == [0, 0]

@@ -12,6 +12,7 @@ from ...judging.budget import Limit, budget_of
 from ...judging.gates import Run, spoilt
 from ...judging.judge import judge
 from ...judging.report import LoadReport
+from ...judging.scenario import scenario_of
 from ...judging.summary import summarize
 from ...sending.records import Fate, Records
 
@@ -122,6 +123,7 @@ def so_far(
         calibrations=run.calibrations,
         cpu_microseconds=float("nan"),
         budget=budget_of(begun, limits),
+        scenario=scenario_of(begun),
     )
 
 
