@@ -7,13 +7,15 @@ from typing import Any
 
 from servespec.target.manifest import load
 from servespec.target.objective import Objective
+from servespec.target.sections import Metrics
 
+from .counting import Places
 from .judging.budget import Limit
 from .judging.scenario import fits, must_fit
 from .sending.plan import ARRIVALS, PLANES, Plan
 from .sending.workloads import WORKLOADS
 
-__all__ = ["add_options", "limits_of", "objectives_of", "plan_of"]
+__all__ = ["add_options", "limits_of", "objectives_of", "places_of", "plan_of"]
 
 _DEFAULT = Plan()
 
@@ -38,6 +40,12 @@ def add_options(parser: Any) -> None:
     add("--target", default=None, metavar="FILE",
         include_in_web_ui=False,
         help="target file: headers, TLS, names of fixtures, objectives")  # fmt: skip
+    add("--rest-url", default=None, metavar="URL",
+        include_in_web_ui=False,
+        help="where the server's statistics are, if the load goes elsewhere")  # fmt: skip
+    add("--metrics-url", default=None, metavar="URL",
+        include_in_web_ui=False,
+        help="where its metrics are, for a budget; /metrics there when absent")  # fmt: skip
     add("--load-report", default=None, metavar="FILE",
         include_in_web_ui=False, help="where to write what came of it, as JSON")  # fmt: skip
     add("--seed", type=int, default=_DEFAULT.seed, metavar="N",
@@ -84,6 +92,18 @@ def limits_of(given: argparse.Namespace) -> Sequence[Limit]:
         told = load(Path(given.target)).budget
         return [Limit.parse(f"{part} {objective}") for part, objective in told.items()]
     return [Limit.parse(text) for text in asked]
+
+
+def places_of(given: argparse.Namespace, address: str) -> Places:
+    """Where the server that is loaded at an address tells what it counts.
+
+    Raises:
+        ManifestError: there is a mistake in the target file.
+    """
+    rest = given.rest_url or ("" if given.plane == "grpc" else address)
+    metrics = given.metrics_url or (f"{rest.rstrip('/')}/metrics" if rest else "")
+    names = load(Path(given.target)).metrics if given.target else Metrics()
+    return Places(rest, metrics, names)
 
 
 def _asked(given: Sequence[str] | str | None) -> Sequence[str]:

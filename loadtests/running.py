@@ -114,7 +114,9 @@ def _run(given: argparse.Namespace, addresses: Addresses, folder: Path) -> int:
     host = on_plane(addresses, given.plane)
     files = ["--load-report", str(report), "--json-file", str(folder / "locust")]  # adds .json
     patience = given.seconds + given.answer_seconds + BESIDE_SECONDS
-    code = _locust([*_words(given), "--host", host, *files], folder, patience)
+    told = {"--rest-url": addresses.rest, "--metrics-url": addresses.metrics}
+    places = [f"{option}={url}" for option, url in told.items() if url]
+    code = _locust([*_words(given), "--host", host, *places, *files], folder, patience)
     if not report.exists():
         raise StartError(f"Locust ended with code {code} and left no report{_last_words(folder)}")
     verdict = Verdict(json.loads(report.read_text(encoding="utf-8"))["verdict"])

@@ -21,11 +21,12 @@ from servespec.target.manifest import ManifestError
 from servespec.target.objective import Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
+from .counting import Counting
 from .distributed.master import Master
 from .distributed.worker import Assignment, Worker
 from .judging.budget import Limit
 from .judging.report import LoadReport, report_of
-from .options import add_options, limits_of, objectives_of, plan_of
+from .options import add_options, limits_of, objectives_of, places_of, plan_of
 from .sending.access import Access
 from .sending.plan import PlanError
 from .sending.records import Fate, Records
@@ -75,6 +76,7 @@ class LoadTest:
         self.mistake = ""
         self.worker = Worker(self._tell, self._fire, self._access)
         self.master: Master | None = None
+        self._counting: Counting | None = None
 
     def listen(self) -> None:
         """Hear the messages of the other side."""
@@ -102,6 +104,9 @@ class LoadTest:
         if plan.together and len(channel.workers()) > 1:
             raise PlanError(f"{plan.arrivals}: expected one worker, as it is one loop")
         self.master = Master(plan, host, channel)
+        if self.limits:
+            self._counting = Counting(plan, places_of(self._given, host), self._access())
+        self._look()
         self.master.begin()
 
     def proceed(self) -> None:
@@ -111,6 +116,7 @@ class LoadTest:
         if self.master.is_over():
             self._end(self.master)
         else:
+            self._look()
             sys.stderr.write(f"\r{progress(self.master)}\033[K")
             sys.stderr.flush()
 
@@ -129,7 +135,17 @@ class LoadTest:
         """Whether a run has begun that was not judged."""
         return self.master is not None and self.report is None
 
+    def _look(self) -> None:
+        """Ask the server what it has counted, where that is of use."""
+        if self._counting is not None and self.master is not None:
+            self._counting.look()
+            self.master.counted = self._counting.counted()
+
     def _end(self, master: Master) -> None:
+        self._look()
+        if self._counting is not None:
+            self._counting.close()
+            self._counting = None
         self.report = report_of(master.run(), self.address, self.objectives, self.limits)
         sys.stderr.write(f"\r\033[K{rendered(self.report)}")
         self._environment.process_exit_code = exit_code(self.report.verdict)

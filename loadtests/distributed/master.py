@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..judging.counters import Counted
 from ..judging.gates import Run
 from ..sending.pacer import CLOCK
 from ..sending.plan import Plan
@@ -40,6 +41,7 @@ class Master:
         cpu_seconds: what the workers took.
         timings: what some answers told of themselves, by the request's number.
         area: of the requests under way over time, as the workers counted them.
+        counted: what the server told of its counters so far; None where it was not asked.
         asked: how many requests there were to send, as those workers say that are done.
     """
 
@@ -52,6 +54,7 @@ class Master:
         self.cpu_seconds = 0.0
         self.area = 0.0
         self.asked = 0
+        self.counted: Counted | None = None
         self.timings: dict[int, str] = {}
         self._address = address
         self._channel = channel
@@ -102,6 +105,7 @@ class Master:
             calibrations=self.calibrations,
             cpu_seconds=self.cpu_seconds,
             timings=self.timings,
+            counted=self.counted,
         )
 
     @property

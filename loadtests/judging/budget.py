@@ -1,7 +1,8 @@
 """Where a request's time went, part by part, against what each part may take.
 
-The parts of one request add up to its response time: what the server tells of itself in
-`Server-Timing`, what the generator saw around it, and a residual that nobody accounts for.
+The parts of a request add up to its response time: what the server tells of itself (in
+`Server-Timing` of each answer, else by its counters), what the generator saw around it, and a
+residual that nobody accounts for.
 """
 
 import re
@@ -16,6 +17,8 @@ from servespec.target.objective import Measure, Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
 from ..sending.records import Fate
+from .counted_parts import counted_means, miscounted
+from .counters import Counters
 from .gates import Run, spoilt
 from .judge import Judgement
 
@@ -69,8 +72,8 @@ class Part:
         mean: over the requests that were asked; the means add up to the response time.
         low: where the true mean begins, with 99 % confidence.
         high: where it ends.
-        median: the p50.
-        tail: the p99.
+        median: the p50; NaN where the server tells means alone.
+        tail: the p99, likewise.
     """
 
     name: str
@@ -120,12 +123,17 @@ def _is_number(text: str) -> bool:
 
 
 def budget_of(run: Run, limits: Sequence[Limit]) -> Budget | None:
-    """Account for the requests whose answers told; None where none did and nothing is limited."""
+    """Account for the requests whose answers told, else for all by what the server counted.
+
+    None where neither tells, and nothing is limited.
+    """
     times = _times(run)
+    why = "; ".join(spoilt(run))
+    if not times and run.counted and (stretches := run.counted.stretches()):
+        return _counted(run, run.counted.source, stretches, limits, why)
     if not times and not limits:
         return None
     asked = len(next(iter(times.values()), ()))
-    why = "; ".join(spoilt(run))
     return Budget(
         source="Server-Timing",
         requests=asked,
@@ -133,6 +141,41 @@ def budget_of(run: Run, limits: Sequence[Limit]) -> Budget | None:
         parts=[_part(name, taken) for name, taken in times.items()],
         judgements=[_judged(limit, times.get(limit.part), why) for limit in limits],
     )
+
+
+def _counted(
+    run: Run, source: str, stretches: Sequence[Counters], limits: Sequence[Limit], why: str
+) -> Budget:
+    requests = sum(each.requests for each in stretches)
+    why = "; ".join(filter(None, (why, miscounted(run, requests))))
+    answered = run.records.fate == Fate.ANSWERED
+    lag = (run.records.dispatched - run.records.intended)[answered]
+    means = counted_means(run, stretches, PARTS, _CONFIDENCE)
+    parts = {"lag": _part("lag", lag)}
+    for name, each in means.items():
+        parts[name] = Part(name, each.seconds, each.low, each.high, np.nan, np.nan)
+    judgements = [
+        _judged(limit, lag, why)
+        if limit.part == "lag"
+        else _held(limit, parts.get(limit.part), (source, round(requests)), why)
+        for limit in limits
+    ]
+    mean = sum(part.mean for part in parts.values())
+    return Budget(source, round(requests), mean, list(parts.values()), judgements)
+
+
+def _held(limit: Limit, part: Part | None, told: tuple[str, int], why: str) -> Judgement:
+    """A limit of a part of which the server's counters tell the mean."""
+    source, requests = told
+    if part is None or limit.objective.measure is not Measure.MEAN:
+        what = f"how long {limit.part} takes" if part is None else "more than means"
+        return _untestable(limit, f"{source} does not tell {what}")
+    within = Interval(part.low, part.high)
+    return _decided(limit, part.mean, within, requests, why)
+
+
+def _untestable(limit: Limit, sentence: str) -> Judgement:
+    return Judgement(str(limit), Verdict.UNTESTABLE, sentence, np.nan, np.nan, np.nan)
 
 
 def _times(run: Run) -> Mapping[str, np.ndarray]:
@@ -181,9 +224,12 @@ def _mean_within(taken: np.ndarray) -> Interval:
 
 def _judged(limit: Limit, taken: np.ndarray | None, why: str) -> Judgement:
     if taken is None:
-        sentence = f"the answers do not tell how long {limit.part} takes"
-        return Judgement(str(limit), Verdict.UNTESTABLE, sentence, np.nan, np.nan, np.nan)
+        return _untestable(limit, f"the answers do not tell how long {limit.part} takes")
     value, within = _seen(limit.objective, taken)
+    return _decided(limit, value, within, len(taken), why)
+
+
+def _decided(limit: Limit, value: float, within: Interval, requests: int, why: str) -> Judgement:
     verdict = Verdict.INCONCLUSIVE
     if within.high < limit.objective.bound:
         verdict = Verdict.PASS
@@ -191,7 +237,7 @@ def _judged(limit: Limit, taken: np.ndarray | None, why: str) -> Judgement:
         verdict = Verdict.FAIL
     sentence = (
         f"{limit.part} is {value * 1e3:.4g} ms "
-        f"({within.low * 1e3:.4g} ms to {within.high * 1e3:.4g} ms) in {len(taken):,} requests"
+        f"({within.low * 1e3:.4g} ms to {within.high * 1e3:.4g} ms) in {requests:,} requests"
     )
     if why:
         verdict, sentence = Verdict.INVALID, f"{why}; {sentence}"

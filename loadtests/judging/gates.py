@@ -8,6 +8,7 @@ import numpy as np
 
 from ..sending.plan import Plan
 from ..sending.records import Fate, Records
+from .counters import Counted
 
 __all__ = ["GATES", "Run", "spoilt", "spoilt_blocks"]
 
@@ -32,6 +33,7 @@ class Run:
         calibrations: what each worker said of itself.
         cpu_seconds: what the workers took.
         timings: the Server-Timing of some answers, by the request's number.
+        counted: what the server counted meanwhile; None where it was not asked, or does not tell.
     """
 
     plan: Plan
@@ -41,6 +43,7 @@ class Run:
     calibrations: Sequence[Mapping[str, Any]]
     cpu_seconds: float
     timings: Mapping[int, str] = field(default_factory=dict)
+    counted: Counted | None = None
 
 
 def spoilt(run: Run) -> list[str]:

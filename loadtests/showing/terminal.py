@@ -7,7 +7,7 @@ import numpy as np
 from servespec.verdicts.verdict import Verdict
 
 from ..distributed.master import Master
-from ..judging.budget import Budget
+from ..judging.budget import Budget, Part
 from ..judging.report import LoadReport
 from ..judging.scenario import Scenario
 from ..judging.summary import Summary
@@ -88,15 +88,21 @@ def _budget(budget: Budget | None) -> Sequence[str]:
     """Where the time went: a line for each part, and then what it was to take."""
     if budget is None:
         return []
-    told = f"{budget.source} of {budget.requests:,} answers"
+    told = f"by {budget.source} of {budget.requests:,} answers"
     lines = [f"where {seconds_text(budget.mean)} on average went ({told})"]
     lines += [
-        f"{part.name:>12}  {seconds_text(part.mean):>8} on average, "
-        f"p50 {seconds_text(part.median)}, p99 {seconds_text(part.tail)}"
+        f"{part.name:>12}  {seconds_text(part.mean):>8} on average{_spread(part)}"
         for part in budget.parts
     ]
     judged = (f"{each.verdict:12} {each.objective}: {each.sentence}" for each in budget.judgements)
     return [*lines, *judged, ""]
+
+
+def _spread(part: Part) -> str:
+    """Two percentiles, where more than the mean is known."""
+    if np.isnan(part.median):
+        return ""
+    return f", p50 {seconds_text(part.median)}, p99 {seconds_text(part.tail)}"
 
 
 def _calibrated(report: LoadReport) -> Sequence[str]:

@@ -112,6 +112,7 @@ def so_far(
         plan=replace(run.plan, seconds=seconds),
         records=records,
         area=_area(records),
+        counted=None,  # which is of all requests
         timings={row: told for row, told in [*run.timings.items()] if row < len(records)},
     )
     return LoadReport(
