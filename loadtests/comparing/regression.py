@@ -7,8 +7,8 @@ import argparse
 import hashlib
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,12 @@ from ..judging.report import finite
 from ..sending.plan import Plan
 from ..sending.template import template_of
 from .baseline import Baseline, Fingerprint
+from .rounds import PERCENTS, Discarded, Rounds, interleaved, settled
 
 __all__ = ["Change", "RegressionReport", "Rule", "compared", "interleaved", "rendered", "report_of"]
 
-PERCENTS = (50.0, 95.0, 99.0)
 FEWEST_ROUNDS = 10
 """Below it the bootstrap cannot be as sure as alpha 0.01 asks for in three percentiles."""
-_SETTLING = 0.1  # the share of a block in which its connections are opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,7 @@ class RegressionReport:
         spoilt: why the comparison says nothing; empty where it does.
         calibration: what the generator takes by itself.
         caveat: what makes it weaker than it looks; "" where nothing does.
+        discarded: rounds that the generator spoilt and that were measured again.
     """
 
     old: str
@@ -94,6 +94,7 @@ class RegressionReport:
     spoilt: Sequence[str]
     calibration: Mapping[str, Any]
     caveat: str = ""
+    discarded: Sequence[Discarded] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -147,37 +148,6 @@ def _missing(comparison: Comparison, rounds: int, margin: float) -> int | None:
     return max(1, math.ceil(rounds * ((wide / away) ** 2 - 1)))
 
 
-def interleaved(
-    plan: Plan, rounds: int, drives: Sequence[Callable[[Plan], Run]]
-) -> Sequence[Sequence[Run]]:
-    """Drive each in every round, with the same schedule, and another one first in each.
-
-    Args:
-        plan: of a block; its seed is that of the first round.
-        rounds: how many.
-        drives: sends a plan to a server.
-
-    Returns:
-        The runs of each, in the order of the rounds.
-    """
-    runs: list[list[Run]] = [[] for _ in drives]
-    for number in range(rounds):
-        block = replace(plan, seed=plan.seed + number)
-        order = list(range(len(drives)))
-        for which in order if number % 2 == 0 else reversed(order):
-            runs[which].append(drives[which](block))
-    return runs
-
-
-def settled(run: Run) -> np.ndarray:
-    """The response times of a block in seconds, without its beginning.
-
-    Counted from the dispatch: the generator's lateness is in both, and would hide what differs.
-    """
-    later = run.records.intended >= _SETTLING * run.plan.seconds
-    return np.asarray(run.records.service_seconds()[later])
-
-
 def rendered(report: RegressionReport) -> str:
     """The percentiles as a table, and the verdict."""
     lines = [f"{report.rounds} rounds, old {report.old}, new {report.new}"]
@@ -189,6 +159,10 @@ def rendered(report: RegressionReport) -> str:
             f"{change.new * 1e3:.4g} ms: x{change.comparison.ratio:.3f} "
             f"({within.low:.3f} to {within.high:.3f}){more}"
         )
+    lines += [
+        f"round {each.number} was measured again: {'; '.join(each.spoilt)}"
+        for each in report.discarded
+    ]
     lines += [f"INVALID: {why}" for why in report.spoilt]
     lines.append(_calibrated(report.calibration))
     lines += [f"note: {report.caveat}"] if report.caveat else []
@@ -216,30 +190,33 @@ def fingerprint_of(plan: Plan) -> Fingerprint:
 
 def report_of(
     names: tuple[str, str],
-    runs: Sequence[Sequence[Run]],
+    rounds: Rounds,
     rule: Rule,
     calibration: Mapping[str, Any],
 ) -> RegressionReport:
     """Compare what was measured in turn: of the old one, then of the new one."""
-    old, new = ([settled(run) for run in blocks] for blocks in runs)
+    runs: Sequence[Run] = [run for blocks in rounds.blocks for run in blocks]
+    old, new = ([settled(run) for run in blocks] for blocks in rounds.blocks)
     return RegressionReport(
         *names,
-        plan=asdict(runs[0][0].plan),
+        plan=asdict(runs[0].plan),
         rounds=len(old),
         rule=rule,
         changes=compared(old, new, rule),
-        spoilt=spoilt_blocks([*runs[0], *runs[1]]),
+        spoilt=spoilt_blocks(runs),
         calibration=calibration,
+        discarded=rounds.discarded,
     )
 
 
 def against(
-    baseline: Baseline, name: str, new: Sequence[Run], rule: Rule, calibration: Mapping[str, Any]
+    baseline: Baseline, name: str, measured: Rounds, rule: Rule, calibration: Mapping[str, Any]
 ) -> RegressionReport:
     """Compare with a stored baseline, which was measured at another time.
 
     That of another machine or plan is shown, and no verdict comes of it.
     """
+    (new,) = measured.blocks[-1:]
     plan = new[0].plan
     differences = fingerprint_of(plan).differences(baseline.fingerprint)
     old = baseline.samples()
@@ -257,6 +234,7 @@ def against(
         spoilt=[*refused, *spoilt_blocks(new)],
         calibration=calibration,
         caveat="indicative: the baseline was measured at another time, not in turn",
+        discarded=measured.discarded,
     )
 
 
@@ -273,15 +251,15 @@ def measured(given: argparse.Namespace) -> RegressionReport | None:
         warm_up(plan, endpoint)
     calibration = calibrated(plan, endpoints[-1]).to_dict()
     drives = [partial(drive, endpoint=endpoint) for endpoint in endpoints]
-    runs = interleaved(plan, given.rounds, drives)
-    new = runs[-1]
+    rounds = interleaved(plan, given.rounds, drives)
+    new = rounds.blocks[-1]
     if given.store:
         blocks = [settled(run) for run in new]
         Baseline.of(given.new, fingerprint_of(new[0].plan), blocks).write(given.store)
         sys.stdout.write(f"stored in {given.store}\n")
     if baseline is not None:
-        return against(baseline, given.new, new, rule, calibration)
-    return report_of((given.old, given.new), runs, rule, calibration) if given.old else None
+        return against(baseline, given.new, rounds, rule, calibration)
+    return report_of((given.old, given.new), rounds, rule, calibration) if given.old else None
 
 
 def _parser() -> argparse.ArgumentParser:
