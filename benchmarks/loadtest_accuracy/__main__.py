@@ -1,6 +1,6 @@
 """What load generators report of planted latencies, against the server's own log of the same run.
 
-    python -m benchmarks.loadtest_accuracy [--plans constant,stall] [--rounds 1] [--seconds 6]
+    python -m benchmarks.loadtest_accuracy [--plans constant,stall] [--plane rest] [--seconds 6]
 
 The server runs on one core, the generators on the other, one after the other, each against a server
 of its own with the same draws. `truth` says what the truth is, `callers` who is compared.
@@ -31,7 +31,8 @@ from .truth import Log, response_seconds
 def main() -> None:
     """Measure, and print a table for each plan."""
     given = _given()
-    programs = {each: found(each, given.tools) for each in CALLERS}
+    asked = [caller for caller in CALLERS if given.plane in ("both", caller.plane)]
+    programs = {caller: found(caller, given.tools) for caller in asked}
     for caller, program in programs.items():
         if program is None:
             sys.stdout.write(f"{caller.name}: left out, no {caller.program} in PATH or --tools\n")
@@ -51,6 +52,7 @@ def _given() -> argparse.Namespace:
     parser = options_of(__doc__ or "", 6)
     parser.set_defaults(rounds=1)
     parser.add_argument("--plans", type=_plans, default=list(PLANS), help="with commas between")
+    parser.add_argument("--plane", choices=("rest", "grpc", "both"), default="both")
     parser.add_argument("--rate", type=float, default=400.0)
     parser.add_argument("--tools", type=Path, default=ROOT / ".tools", help="where else they are")
     return parser.parse_args()

@@ -13,9 +13,10 @@ from .generator import SAMPLED, Answer
 from .pacer import CLOCK
 from .records import Fate
 
-__all__ = ["GrpcMessage", "GrpcSender", "infer_call", "opened_channel"]
+__all__ = ["GrpcMessage", "GrpcSender", "beside_gevent", "infer_call", "opened_channel"]
 
 _INFER = "/inference.GRPCInferenceService/ModelInfer"
+_MOST_THREADS = 10_000
 _BUSY = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
 _SILENT = frozenset({grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
 
@@ -48,6 +49,19 @@ class GrpcMessage:
         if self.poisoned != (code is grpc.StatusCode.OK):
             return Fate.ANSWERED
         return Fate.REFUSED if code in _BUSY else Fate.FAILED
+
+
+def beside_gevent() -> None:
+    """Let calls wait in gevent's threads: one each, as many as calls are under way.
+
+    gevent's own limit is ten, and gRPC does not raise it: behind ten calls that hang, the answers
+    of all others were seen only when the first of these was given up.
+    """
+    import gevent
+    import grpc.experimental.gevent
+
+    grpc.experimental.gevent.init_gevent()
+    gevent.get_hub().threadpool.maxsize = _MOST_THREADS
 
 
 def opened_channel(address: str, tls: Tls | None) -> grpc.Channel:

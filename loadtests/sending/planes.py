@@ -120,11 +120,9 @@ def _over_grpc(
     timeout: float,
     opened: ExitStack,
 ) -> Callable[[], Sender]:
-    import grpc.experimental.gevent
+    from .grpc_plane import GrpcMessage, GrpcSender, beside_gevent, infer_call, opened_channel
 
-    from .grpc_plane import GrpcMessage, GrpcSender, infer_call, opened_channel
-
-    grpc.experimental.gevent.init_gevent()
+    beside_gevent()
     host, port = endpoint.host_and_port
     calls = []
     for _ in range(_CHANNELS):
