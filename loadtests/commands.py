@@ -189,6 +189,7 @@ def add_plan_options(parser: argparse.ArgumentParser, rate: float, seconds: floa
         help="after which a request counts as lost")  # fmt: skip
     add("--in-flight", type=int, default=_DEFAULT.in_flight, metavar="N",
         help="the most under way; one more is shed")  # fmt: skip
+    parser.set_defaults(keep=_DEFAULT.keep)
     add("--json", type=Path, metavar="FILE", help="where to write what came of it")
     add("--report-dir", type=Path, default=Path("reports"), metavar="DIR",
         help="where the log of a server that is started goes (reports/)")  # fmt: skip

@@ -54,6 +54,8 @@ def add_options(parser: Any) -> None:
         help="after which a request counts as lost")  # fmt: skip
     add("--in-flight", type=int, default=_DEFAULT.in_flight, metavar="N",
         help="the most under way in one process; one more is shed")  # fmt: skip
+    add("--keep", type=int, default=_DEFAULT.keep, metavar="N",
+        help="of a run of more requests, histograms are kept instead of each one")  # fmt: skip
 
 
 def plan_of(given: argparse.Namespace) -> Plan:

@@ -33,7 +33,7 @@ BESIDE_SECONDS = 180.0
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PASSED_ON = (
     *("arrivals", "rate", "seconds", "workload", "plane", "template", "seed"),
-    *("answer_seconds", "in_flight", "target"),
+    *("answer_seconds", "in_flight", "keep", "target"),
 )
 
 
@@ -90,6 +90,7 @@ def _given(words: Sequence[str]) -> argparse.Namespace:
     if given.processes < 1:
         raise UsageError(f"--processes: expected a number from 1, found {given.processes}")
     plan = plan_of(given)
+    plan.must_be_shared(given.processes)
     plan.offsets()
     template_of(plan)
     if plan.together and given.processes > 1:

@@ -84,7 +84,7 @@ class LoadTest:
             self._on("assign", lambda data: self.worker.assign(Assignment.of(data)))
             self._on("go", lambda _: self.worker.go())
         if not isinstance(self._runner, WorkerRunner):
-            for kind in ("ready", "rows", "done"):
+            for kind in ("ready", "rows", "counts", "done"):
                 self._on(kind, partial(self._hear, kind))
 
     def begin(self) -> None:
@@ -150,7 +150,7 @@ class LoadTest:
         sys.stderr.write(f"\r\033[K{rendered(self.report)}")
         self._environment.process_exit_code = exit_code(self.report.verdict)
         if self._given.load_report:
-            outcome = Outcome(self.report, master.records, time.time() - master.elapsed)
+            outcome = Outcome(self.report, master.run().evidence, time.time() - master.elapsed)
             write_all(outcome, Path(self._given.load_report))
 
     def _access(self) -> Access:

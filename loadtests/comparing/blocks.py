@@ -105,6 +105,7 @@ def _beginning() -> float:
 
 
 def _driven(plan: Plan, endpoint: Endpoint, run: Callable[[Generator], None]) -> Run:
+    plan.must_be_shared(1)
     offsets = plan.offsets()
     workload = workload_of(plan.workload, plan.seed)
     choice = workload.choice(len(offsets), plan.seed).tolist()

@@ -10,6 +10,7 @@ from ..judging.gates import Run
 from ..sending.pacer import CLOCK
 from ..sending.plan import Plan
 from ..sending.records import Records
+from ..sending.tally import Tally
 from .worker import LEAD_SECONDS, Assignment
 
 __all__ = ["Channel", "Master"]
@@ -34,7 +35,8 @@ class Master:
     """Hands out a run, and collects it.
 
     Attributes:
-        records: of all requests, in the order of the schedule.
+        records: of all requests, in the order of the schedule; of none where there is a tally.
+        tally: of all, in a run of too many to keep each one; None in all others.
         problems: what went wrong with the workers, a sentence each.
         under_way: how many requests are now, by worker.
         calibrations: what each worker said of itself.
@@ -47,7 +49,10 @@ class Master:
 
     def __init__(self, plan: Plan, address: str, channel: Channel) -> None:
         self.plan = plan
-        self.records = Records.planned(plan.offsets())
+        offsets = plan.offsets()
+        tallied = plan.tallies(len(offsets))
+        self.records = Records.planned(offsets[:0] if tallied else offsets)
+        self.tally = Tally.planned(offsets, plan.seconds) if tallied else None
         self.problems: list[str] = []
         self.under_way: dict[int, int] = {}
         self.calibrations: list[Mapping[str, Any]] = []
@@ -63,10 +68,17 @@ class Master:
         self._done: set[int] = set()
         self._begun = CLOCK()
         self._gone = False
+        self._last = float(offsets[-1])
+        self._fingerprint = plan.fingerprint(offsets)
 
     def begin(self) -> None:
-        """Tell every worker its share."""
+        """Tell every worker its share.
+
+        Raises:
+            PlanError: they are too few.
+        """
         self._workers = self._channel.workers()
+        self.plan.must_be_shared(len(self._workers))
         for index, worker in enumerate(self._workers):
             assignment = Assignment(self.plan, self._address, index, len(self._workers))
             self._channel.send("assign", assignment.to_dict(), worker)
@@ -87,6 +99,12 @@ class Master:
         self.under_way[data["index"]] = data["under_way"]
         self.timings.update(data["timings"])
 
+    def counts(self, data: Mapping[str, Any]) -> None:
+        """Take what became of some requests, as histograms."""
+        assert self.tally is not None
+        self.tally.merge_plain(data["tally"])
+        self.under_way[data["index"]] = data["under_way"]
+
     def done(self, data: Mapping[str, Any]) -> None:
         """Hear that a worker has nothing more to tell."""
         self._done.add(data["index"])
@@ -105,7 +123,9 @@ class Master:
             calibrations=self.calibrations,
             cpu_seconds=self.cpu_seconds,
             timings=self.timings,
-            counted=self.counted,
+            counted=None if self.tally else self.counted,
+            tally=self.tally,
+            fingerprint=self._fingerprint,
         )
 
     @property
@@ -128,8 +148,7 @@ class Master:
             return True
         limit = _READY_SECONDS
         if self._gone:
-            last = float(self.records.intended[-1]) if len(self.records) else 0.0
-            limit = LEAD_SECONDS + last + self.plan.timeout + _LATE_SECONDS
+            limit = LEAD_SECONDS + self._last + self.plan.timeout + _LATE_SECONDS
         if CLOCK() - self._begun <= limit:
             return False
         missing = sorted({*range(len(self._workers))} - (self._done if self._gone else self._ready))

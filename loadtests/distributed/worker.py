@@ -18,6 +18,7 @@ from ..sending.pacer import CLOCK
 from ..sending.plan import Plan, shares
 from ..sending.planes import Endpoint, senders
 from ..sending.records import Fate, Records
+from ..sending.tally import Tally
 from ..sending.template import template_of
 from ..sending.workloads import Question, workload_of
 
@@ -125,6 +126,7 @@ class _Share:
         self._questions = workload.questions
         self._choice = choice
         self._numbers = numbers
+        self._tally = Tally.planned(offsets, plan.seconds) if plan.tallies(len(offsets)) else None
         self._heard = settled
         self._generator = generator_of(plan, numbers, offsets[numbers], sender, self._settled)
 
@@ -143,8 +145,8 @@ class _Share:
                 self._generator.run(begun, self._plan.timeout)
             finally:
                 records = self._generator.records
-                left = np.flatnonzero(np.isin(records.fate, (Fate.UNASKED, Fate.LOST)))
-                self._fresh = sorted({*self._fresh, *left.tolist()})
+                left = np.flatnonzero(records.fate == Fate.UNASKED)  # of which nobody has heard
+                self._fresh += left.tolist()
                 self._report()
                 cpu = time.process_time() - cpu
                 told = {"cpu_seconds": cpu, "area": self._generator.area}
@@ -157,9 +159,12 @@ class _Share:
 
     def _report(self) -> None:
         rows, self._fresh = np.array(self._fresh, np.int64), []
+        timings, self._generator.timings = self._generator.timings, {}
+        if self._tally is not None:
+            self._tell("counts", self._counted(self._tally.fresh(), rows))
+            return
         numbers = self._numbers[rows].astype(np.int64)
         packed = self._generator.records.pack(rows)
-        timings, self._generator.timings = self._generator.timings, {}
         self._tell(
             "rows",
             {
@@ -170,6 +175,11 @@ class _Share:
                 **packed,
             },
         )
+
+    def _counted(self, tally: Tally, rows: np.ndarray) -> dict[str, Any]:
+        tally.add(self._generator.records, rows)
+        under_way = self._generator.under_way
+        return {"index": self._index, "under_way": under_way, "tally": tally.to_dict()}
 
 
 class Repeating:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from ..sending.plan import Plan
 from ..sending.records import Fate, Records
+from ..sending.tally import Tally
 from .counters import Counted
+from .evidence import Evidence, of_rows, of_tally
 
 __all__ = ["GATES", "Run", "spoilt", "spoilt_blocks"]
 
@@ -27,13 +27,15 @@ class Run:
 
     Attributes:
         plan: what was to be done.
-        records: what became of each request.
+        records: what became of each request; none where there is a tally.
         problems: with the workers, a sentence each.
         area: of the requests under way over time, as the workers counted them.
         calibrations: what each worker said of itself.
         cpu_seconds: what the workers took.
         timings: the Server-Timing of some answers, by the request's number.
         counted: what the server counted meanwhile; None where it was not asked, or does not tell.
+        tally: what became of them all, of a run too long to keep each one.
+        fingerprint: of its schedule.
     """
 
     plan: Plan
@@ -44,6 +46,15 @@ class Run:
     cpu_seconds: float
     timings: Mapping[int, str] = field(default_factory=dict)
     counted: Counted | None = None
+    tally: Tally | None = None
+    fingerprint: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known of its requests."""
+        if self.tally is not None:
+            return of_tally(self.tally)
+        return of_rows(self.plan, self.records)
 
 
 def spoilt(run: Run) -> list[str]:
@@ -66,7 +77,7 @@ def spoilt_blocks(runs: Sequence[Run]) -> list[str]:
 
 def workers_reported(run: Run) -> str:
     """Each worker told all of its share."""
-    pending = run.records.counts()[Fate.PENDING]
+    pending = run.evidence.counts()[Fate.PENDING]
     problems = [*run.problems]
     if pending:
         problems.append(f"nothing is known of {pending:,} requests")
@@ -75,15 +86,16 @@ def workers_reported(run: Run) -> str:
 
 def schedule_covered(run: Run) -> str:
     """The run was not stopped."""
-    unasked = run.records.counts()[Fate.UNASKED]
+    evidence = run.evidence
+    unasked = evidence.counts()[Fate.UNASKED]
     if not unasked:
         return ""
-    return f"stopped before {unasked:,} of {len(run.records):,} requests were sent"
+    return f"stopped before {unasked:,} of {evidence.requests:,} requests were sent"
 
 
 def nothing_shed(run: Run) -> str:
     """There was a place for each request."""
-    shed = run.records.counts()[Fate.SHED]
+    shed = run.evidence.counts()[Fate.SHED]
     if not shed:
         return ""
     return f"the generator shed {shed:,} requests: more than {run.plan.in_flight} were under way"
@@ -103,20 +115,18 @@ def achieved(runs: Sequence[Run]) -> float:
     """The share of all requests that was dispatched by the end of the run it belongs to."""
     asked = in_time = 0
     for run in runs:
-        records = run.records
-        begun = records.fate != Fate.UNASKED
-        end = max(float(records.intended[-1]), run.plan.seconds)
-        asked += int(np.count_nonzero(begun))
-        in_time += int(np.count_nonzero(begun & (records.dispatched <= end)))
+        evidence = run.evidence
+        asked += evidence.requests - evidence.counts()[Fate.UNASKED]
+        in_time += evidence.in_time()
     return in_time / max(1, asked)
 
 
 def littles_law(run: Run) -> str:
     """The records tell of as many requests under way as were counted."""
-    stays = run.records.done - run.records.dispatched
-    told = float(np.nansum(stays))
+    evidence = run.evidence
+    told = evidence.stays()
     larger = max(told, run.area)
-    if abs(told - run.area) <= max(LITTLE * larger, BESIDE * len(run.records)):
+    if abs(told - run.area) <= max(LITTLE * larger, BESIDE * evidence.requests):
         return ""
     seconds = run.plan.seconds
     return (

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from servespec.stats.early_stopping import Decision, decide
-from servespec.stats.effective import effective_over, effective_size
-from servespec.stats.percentiles import Interval, interval, percentile
+from servespec.stats.percentiles import Interval
 from servespec.target.objective import Measure, Objective
 from servespec.verdicts.verdict import Verdict
 
-from ..sending.records import Fate
 from .gates import Run, spoilt
-from .scenario import of_queries
+from .times import Mean, Times, exact
 
 __all__ = ["Judgement", "judge"]
 
@@ -46,11 +44,11 @@ class Seen:
     """What an objective is held against.
 
     Attributes:
-        taken: seconds, infinite for what was not answered, in the order of the schedule.
-        answers: right ones in each whole second of it.
+        taken: of all requests, infinite for what was not answered.
+        answers: right ones a second, for each whole second of the schedule.
     """
 
-    taken: np.ndarray
+    taken: Times
     answers: np.ndarray
 
 
@@ -76,14 +74,14 @@ def judge(run: Run, objectives: Sequence[Objective]) -> list[Judgement]:
 
 
 def _judged(run: Run, objective: Objective, why: Sequence[str]) -> Judgement:
-    find, answers = _FINDERS[objective.measure], _answers(run)
-    found = find(objective, Seen(of_queries(run.plan, run.records.response_seconds()), answers))
+    find, evidence = _FINDERS[objective.measure], run.evidence
+    answers = evidence.answers()
+    found = find(objective, Seen(evidence.response(), answers))
     verdict, sentence = found.verdict, _sentence(objective, found)
     if why:
         verdict, sentence = Verdict.INVALID, f"{'; '.join(why)}; {sentence}"
     elif verdict is Verdict.FAIL:
-        served = of_queries(run.plan, run.records.service_seconds())
-        without = find(objective, Seen(served, answers))
+        without = find(objective, Seen(evidence.service(), answers))
         if without.verdict is not Verdict.FAIL:
             passes = without.verdict is Verdict.PASS
             verdict = Verdict.INVALID if passes else Verdict.INCONCLUSIVE
@@ -93,50 +91,42 @@ def _judged(run: Run, objective: Objective, why: Sequence[str]) -> Judgement:
     )
 
 
-def _answers(run: Run) -> np.ndarray:
-    ended = run.records.done[run.records.fate == Fate.ANSWERED]
-    whole = int(run.plan.seconds)
-    return np.histogram(ended, bins=max(1, whole), range=(0, max(1, whole)))[0].astype(float)
-
-
 def _percentile(objective: Objective, seen: Seen) -> Finding:
     """MLPerf's rule: so few were over the bound that the percentile has to be below it."""
     taken = seen.taken
-    over = int(np.count_nonzero(taken >= objective.bound))
-    worth = effective_over(taken, objective.bound)
-    decision = _decided(len(taken), over, objective, worth)
-    within = interval(taken, objective.percent, CONFIDENCE, worth)
-    return _found(decision, percentile(taken, objective.percent), within)
+    worth = taken.worth_over(objective.bound)
+    decision = _decided(len(taken), taken.over(objective.bound), objective, worth)
+    within = taken.within(objective.percent, CONFIDENCE, worth)
+    return _found(decision, taken.percentile(objective.percent), within)
 
 
 def _error_rate(objective: Objective, seen: Seen) -> Finding:
-    bad = ~np.isfinite(seen.taken)
-    worth = effective_size(bad)
-    decision = _decided(len(bad), int(bad.sum()), objective, worth)
-    spread = 2.58 * float(np.sqrt(bad.mean() * (1 - bad.mean()) / max(1.0, worth)))
-    share = float(bad.mean())
+    bad, worth = seen.taken.over(np.inf), seen.taken.worth_infinite()
+    decision = _decided(len(seen.taken), bad, objective, worth)
+    share = bad[0] / len(seen.taken)
+    spread = 2.58 * float(np.sqrt(share * (1 - share) / max(1.0, worth)))
     return _found(decision, share, Interval(max(0.0, share - spread), min(1.0, share + spread)))
 
 
 def _throughput(objective: Objective, seen: Seen) -> Finding:
-    return _mean_found(seen.answers, objective, above=True)
+    return _mean_found(exact(seen.answers).mean(), objective, above=True)
 
 
 def _mean(objective: Objective, seen: Seen) -> Finding:
-    if not np.isfinite(seen.taken).all():
+    mean = seen.taken.mean()
+    if not np.isfinite(mean.value):
         return Finding(Verdict.FAIL, float("inf"), Interval(float("inf"), float("inf")))
-    return _mean_found(seen.taken, objective, above=False)
+    return _mean_found(mean, objective, above=False)
 
 
 def _ratio(objective: Objective, seen: Seen) -> Finding:
     """Both percentiles within their intervals at half the doubt each, the ratio at its ends."""
     taken = seen.taken
     confidence = 1 - (1 - CONFIDENCE) / 2
-    upper = percentile(taken, objective.percent)
-    lower = percentile(taken, objective.lower)
-    worth = effective_over(taken, upper)
-    top = interval(taken, objective.percent, confidence, worth)
-    base = interval(taken, objective.lower, confidence, worth)
+    upper, lower = taken.percentile(objective.percent), taken.percentile(objective.lower)
+    worth = taken.worth_over(upper)
+    top = taken.within(objective.percent, confidence, worth)
+    base = taken.within(objective.lower, confidence, worth)
     low = max(0.0, top.low) / base.high if base.high < np.inf else 0.0
     high = top.high / base.low if base.low > 0 else np.inf
     return _told(upper / lower, Interval(low, high), objective.bound, above=False)
@@ -151,9 +141,17 @@ _FINDERS: dict[Measure, Callable[[Objective, Seen], Finding]] = {
 }
 
 
-def _decided(count: int, bad: int, objective: Objective, worth: float) -> Decision:
+def _decided(count: int, over: tuple[int, int], objective: Objective, worth: float) -> Decision:
+    """By the most that can be over the bound it is kept, by those that certainly are it is missed.
+
+    The two are the same unless times are kept as histograms.
+    """
     assert objective.allowed is not None
-    return decide(count, bad, objective.allowed, CONFIDENCE, worth)
+    certain, possible = over
+    found = decide(count, possible, objective.allowed, CONFIDENCE, worth)
+    if certain == possible or not found.missed:
+        return found
+    return decide(count, certain, objective.allowed, CONFIDENCE, worth)
 
 
 def _found(decision: Decision, value: float, within: Interval) -> Finding:
@@ -164,13 +162,11 @@ def _found(decision: Decision, value: float, within: Interval) -> Finding:
     return Finding(Verdict.INCONCLUSIVE, value, within, decision.needed)
 
 
-def _mean_found(values: np.ndarray, objective: Objective, *, above: bool) -> Finding:
+def _mean_found(mean: Mean, objective: Objective, *, above: bool) -> Finding:
     """By the mean's normal interval, neighbours in time being alike."""
-    mean = float(values.mean())
-    if len(values) < 2:
-        return Finding(Verdict.INCONCLUSIVE, mean, Interval(-np.inf, np.inf))
-    spread = 2.58 * float(values.std(ddof=1)) / np.sqrt(effective_size(values))
-    return _told(mean, Interval(mean - spread, mean + spread), objective.bound, above=above)
+    spread = 2.58 * mean.deviation / np.sqrt(mean.worth)
+    within = Interval(mean.value - spread, mean.value + spread)
+    return _told(mean.value, within, objective.bound, above=above)
 
 
 def _told(value: float, within: Interval, bound: float, *, above: bool) -> Finding:

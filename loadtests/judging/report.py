@@ -72,14 +72,15 @@ def report_of(
     run: Run, address: str, objectives: Sequence[Objective], limits: Sequence[Limit] = ()
 ) -> LoadReport:
     """Summarize and judge a run."""
+    evidence = run.evidence
     return LoadReport(
         address=address,
-        plan={**asdict(run.plan), "fingerprint": run.plan.fingerprint(run.records.intended)},
-        summary=summarize(run.records, run.plan.seconds),
+        plan={**asdict(run.plan), "fingerprint": run.fingerprint},
+        summary=summarize(evidence, run.plan.seconds),
         judgements=judge(run, objectives),
         spoilt=spoilt(run),
         calibrations=run.calibrations,
-        cpu_microseconds=run.cpu_seconds / len(run.records) * 1e6,
+        cpu_microseconds=run.cpu_seconds / evidence.requests * 1e6,
         budget=budget_of(run, limits),
         scenario=scenario_of(run),
     )

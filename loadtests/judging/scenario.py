@@ -8,17 +8,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from servespec.stats.early_stopping import fewest, proven
 from servespec.stats.effective import effective_over
 from servespec.stats.percentiles import percentile
 from servespec.target.objective import Measure, Objective
 
 from ..sending.plan import CLOSED, Plan, PlanError
+from .evidence import of_queries
 from .gates import Run
 
-__all__ = ["Scenario", "fits", "must_fit", "of_queries", "scenario_of"]
+__all__ = ["Scenario", "fits", "must_fit", "scenario_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,6 @@ def must_fit(plan: Plan, objectives: Sequence[Objective]) -> None:
                 f"slo: expected p{CLOSED[name]:g} alone of {name}, which is a closed loop and asks "
                 f"a slow server less; found {each}"
             )
-
-
-def of_queries(plan: Plan, taken: np.ndarray) -> np.ndarray:
-    """The times of queries from those of their requests; in an open loop each is its own query."""
-    if not plan.together:
-        return taken
-    whole = len(taken) - len(taken) % plan.together
-    return np.asarray(taken[:whole].reshape(-1, plan.together).max(axis=1))
 
 
 def scenario_of(run: Run) -> Scenario | None:

@@ -1,15 +1,13 @@
 """What a run's records come to, as plain values: for pages, reports and tables."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from servespec.stats.effective import effective_over
-from servespec.stats.percentiles import interval, percentile
-
-from ..sending.records import Fate, Records
+from ..sending.records import Fate
+from .evidence import Evidence, Stretch
+from .times import Times
 
 __all__ = ["Line", "Moment", "Summary", "summarize"]
 
@@ -40,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A second of the schedule; what was asked in it.
+    """A second of the schedule, or `Summary.width` of them; what was asked in it.
 
     Attributes:
         offered: requests that the schedule wanted.
@@ -72,9 +70,10 @@ class Summary:
         achieved: right answers a second.
         lines: the percentiles.
         lags: the generator's lateness at the same percentiles, seconds.
+        width: seconds of a moment.
         moments: second by second.
         curve: (percent, seconds) from the median up, evenly over the logarithm of 1 / (1 - p).
-        heat: how many answers took how long, by second and then by time, in steps that grow.
+        heat: how many answers took how long, by moment and then by time, in steps that grow.
         heat_bounds: the ends of these steps, seconds.
     """
 
@@ -84,102 +83,69 @@ class Summary:
     achieved: float
     lines: tuple[Line, ...]
     lags: tuple[float, ...]
+    width: int
     moments: tuple[Moment, ...]
     curve: tuple[tuple[float, float], ...]
     heat: tuple[tuple[int, ...], ...]
     heat_bounds: tuple[float, ...]
 
 
-def summarize(records: Records, seconds: float) -> Summary:
+def summarize(evidence: Evidence, seconds: float) -> Summary:
     """Summarize a run, or as much of one as is known.
 
     Args:
-        records: those that have no fate yet are left out.
+        evidence: requests that have no fate yet are left out.
         seconds: that the schedule takes.
     """
-    counts = records.counts()
-    settled = records.settled()
-    taken, lag = records.response_seconds()[settled], records.lag_seconds()
+    counts, taken, lag = evidence.counts(), evidence.settled(), evidence.lag()
     bounds = np.geomspace(_SMALLEST, _LARGEST, HEAT_ROWS + 1)
+    stretches = evidence.stretches()
     return Summary(
-        requests=len(records),
+        requests=evidence.requests,
         fates={fate.name.lower(): count for fate, count in counts.items() if count},
-        offered=len(records) / seconds,
+        offered=evidence.requests / seconds,
         achieved=counts[Fate.ANSWERED] / seconds,
-        lines=tuple(_line(taken, percent) for percent in PERCENTS) if len(taken) else (),
-        lags=tuple(percentile(lag, percent) for percent in PERCENTS) if len(lag) else (),
-        moments=_moments(records, settled, math.ceil(seconds)),
+        lines=_lines(taken) if len(taken) else (),
+        lags=tuple(lag.percentile(percent) for percent in PERCENTS) if len(lag) else (),
+        width=evidence.width,
+        moments=tuple(map(_moment, stretches)),
         curve=_curve(taken),
-        heat=_heat(records, bounds, math.ceil(seconds)),
+        heat=tuple(tuple(each.response.spread(bounds)) for each in stretches),
         heat_bounds=tuple(bounds.tolist()),
     )
 
 
-def _line(taken: np.ndarray, percent: float) -> Line:
-    value = percentile(taken, percent)
-    worth = effective_over(taken, value)
-    within = interval(taken, percent, effective=worth)
-    finite = taken[np.isfinite(taken)]
-    answered = percentile(finite, percent) if len(finite) else math.inf
-    return Line(percent, value, max(0.0, within.low), within.high, answered)
+def _lines(taken: Times) -> tuple[Line, ...]:
+    answered = taken.finite()
+    return tuple(_line(taken, answered, percent) for percent in PERCENTS)
 
 
-def _curve(taken: np.ndarray) -> tuple[tuple[float, float], ...]:
+def _line(taken: Times, answered: Times, percent: float) -> Line:
+    value = taken.percentile(percent)
+    within = taken.within(percent, 0.95, taken.worth_over(value))
+    alone = answered.percentile(percent) if len(answered) else math.inf
+    return Line(percent, value, max(0.0, within.low), within.high, alone)
+
+
+def _curve(taken: Times) -> tuple[tuple[float, float], ...]:
     if not len(taken):
         return ()
-    ascending = np.sort(taken)
     shares = 1 - np.geomspace(0.5, 1 / len(taken), CURVE)
     places = np.minimum(len(taken) - 1, np.ceil(shares * len(taken)).astype(int))
-    return tuple(zip((100 * shares).tolist(), ascending[places].tolist(), strict=True))
+    return tuple(zip((100 * shares).tolist(), taken.ascending(places).tolist(), strict=True))
 
 
-def _moments(records: Records, settled: np.ndarray, count: int) -> tuple[Moment, ...]:
-    """Second by second; records are in the order of the schedule, so each has a slice of them."""
-    seconds = np.arange(count + 1)
-    ends = np.searchsorted(records.intended, seconds)
-    ends[-1] = len(records)
-    sent, _ = np.histogram(records.dispatched[~np.isnan(records.dispatched)], seconds)
-    under_way = np.diff(_passed(records.dispatched, seconds) - _passed(records.done, seconds))
-    taken, late = records.response_seconds(), records.dispatched - records.intended
-    moments = []
-    for second, due in enumerate(map(slice, ends[:-1], ends[1:])):
-        numbers = (due.stop - due.start, sent[second], under_way[second])
-        known = settled[due]
-        moments.append(_moment(taken[due][known], late[due][known], *numbers))
-    return tuple(moments)
-
-
-def _passed(begun: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """The seconds since all of `begun` together, at each moment; NaN has not begun."""
-    ascending = np.sort(begun[~np.isnan(begun)])
-    sums = np.concatenate(([0.0], ascending.cumsum()))
-    count = np.searchsorted(ascending, moments)
-    return np.asarray(count * moments - sums[count])
-
-
-def _moment(
-    taken: np.ndarray, late: np.ndarray, offered: int, dispatched: int, under_way: float
-) -> Moment:
+def _moment(stretch: Stretch) -> Moment:
     return Moment(
-        offered=int(offered),
-        dispatched=int(dispatched),
-        answered=int(np.count_nonzero(np.isfinite(taken))),
-        under_way=max(0.0, float(under_way)),
-        median=_percentile(taken, 50),
-        tail=_percentile(taken, 99),
-        lag=_percentile(late[~np.isnan(late)], 99),
+        offered=stretch.offered,
+        dispatched=stretch.dispatched,
+        answered=len(stretch.response.finite()),
+        under_way=max(0.0, stretch.under_way),
+        median=_percentile(stretch.response, 50),
+        tail=_percentile(stretch.response, 99),
+        lag=_percentile(stretch.lag, 99),
     )
 
 
-def _percentile(values: np.ndarray, percent: float) -> float:
-    return percentile(values, percent) if len(values) else math.nan
-
-
-def _heat(records: Records, bounds: np.ndarray, count: int) -> tuple[tuple[int, ...], ...]:
-    taken = records.response_seconds()
-    answered = np.isfinite(taken)
-    second = records.intended[answered]
-    clipped = np.clip(taken[answered], bounds[0], np.nextafter(bounds[-1], 0))
-    edges: Sequence[np.ndarray] = (np.arange(count + 1), bounds)
-    counts, _, _ = np.histogram2d(np.minimum(second, count - 1e-9), clipped, bins=edges)
-    return tuple(tuple(map(int, row)) for row in counts)
+def _percentile(times: Times, percent: float) -> float:
+    return times.percentile(percent) if len(times) else math.nan

@@ -1,6 +1,7 @@
 """What a load test sends, when and for how long: read once, the same in every process."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,8 +16,12 @@ from .traces import read_trace
 __all__ = ["ARRIVALS", "PLANES", "Plan", "PlanError", "arrivals_of"]
 
 PLANES = ("rest", "binary", "grpc", "json")
-MOST_REQUESTS = 5_000_000
-"""Of one run: every one of them is kept, with six times, in some 50 bytes."""
+KEPT = 5_000_000
+"""Requests of one run of which each is kept, with its times, in some 50 bytes; of more, histograms.
+It is also the most that one process sends, which has a row for each of its own all the same."""
+MOST_REQUESTS = 100_000_000
+"""Of one run: every process makes the whole schedule, of 8 bytes a request, and then keeps its own
+share of it."""
 
 Make = Callable[[float, float, int], np.ndarray]
 """From rate, seconds and seed to offsets."""
@@ -40,6 +45,7 @@ class Plan:
         timeout: seconds from its dispatch after which a request counts as lost.
         in_flight: the most requests under way in one process; one more is shed.
         template: the file that says how to ask on the plane `json`; empty on all others.
+        keep: of a run of more requests, histograms are kept instead of each one.
     """
 
     arrivals: str = "poisson"
@@ -51,6 +57,7 @@ class Plan:
     timeout: float = 10.0
     in_flight: int = 1000
     template: str = ""
+    keep: int = KEPT
 
     @classmethod
     def of(cls, options: Mapping[str, Any], timeout: float) -> Self:
@@ -85,6 +92,23 @@ class Plan:
             expected = f"{self.together} at least, as so many are asked together"
             raise PlanError(f"in_flight: expected {expected}, found {self.in_flight}")
         return offsets
+
+    def tallies(self, requests: int) -> bool:
+        """Whether histograms are kept of so many requests; a closed loop keeps its rows."""
+        return requests > self.keep and not self.together
+
+    def must_be_shared(self, processes: int) -> None:
+        """See to it that no process has more requests than it has rows for.
+
+        Raises:
+            PlanError: says how many processes it takes.
+        """
+        needed = math.ceil(self.rate * self.seconds / KEPT)
+        if processes < needed:
+            raise PlanError(
+                f"rate x seconds: expected {KEPT:,} requests at most in each process, found "
+                f"{self.rate * self.seconds:,.0f} in {processes}: it takes --processes {needed}"
+            )
 
     def fingerprint(self, offsets: np.ndarray) -> str:
         """What tells one schedule from another: of its offsets and of what is asked."""

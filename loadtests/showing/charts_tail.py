@@ -145,11 +145,12 @@ def heat_map(report: Mapping[str, Any]) -> Markup:
     summary = report["summary"]
     if not summary["heat"]:
         return Markup()
-    width = math.ceil(len(summary["heat"]) / _COLUMNS)
+    merged = math.ceil(len(summary["heat"]) / _COLUMNS)
     unanswered = [[each["offered"] - each["answered"]] for each in summary["moments"]]
-    failed = [count for (count,) in _merged(unanswered, width)]
-    heat = Heat(_merged(summary["heat"], width), summary["heat_bounds"], failed, width)
-    across = Scale(0, len(heat.counts) * width, LEFT, RIGHT)
+    failed = [count for (count,) in _merged(unanswered, merged)]
+    counts, width = _merged(summary["heat"], merged), merged * summary["width"]
+    heat = Heat(counts, summary["heat_bounds"], failed, width)
+    across = Scale(0, len(counts) * width, LEFT, RIGHT)
     low, high = heat.bounds[heat.rows[0]], heat.bounds[heat.rows[-1] + 1]
     box = Box(across, Scale(low, high, 350, 88, logarithmic=True), "response time")
     name = "second of the schedule in which the request was due"

@@ -29,6 +29,11 @@ _HEIGHT = 150
 _GAP = 54
 _SLOTS = 8  # colours of the budget
 _COLUMNS = 3  # of its legend
+_FLOWS = {
+    "offered": ("offered", "offered"),
+    "dispatched": ("sent", "first"),
+    "answered": ("answered rightly", "third"),
+}
 _TIMES = {
     "median": ("p50", "third"),
     "tail": ("p99", "second"),
@@ -41,14 +46,16 @@ def timeline(report: Mapping[str, Any]) -> Markup:
     moments = report["summary"]["moments"]
     if not moments:
         return Markup()
-    across = Scale(0, len(moments), LEFT, RIGHT)
+    width = report["summary"]["width"]
+    across = Scale(0, len(moments) * width, LEFT, RIGHT)
     flows = [
-        Series("offered", "offered", _steps(moments, "offered")),
-        Series("sent", "first", _steps(moments, "dispatched")),
-        Series("answered rightly", "third", _steps(moments, "answered")),
+        Series(name, style, _steps(moments, key, width, width))
+        for key, (name, style) in _FLOWS.items()
     ]
-    under_way = [Series("under way", "second", _steps(moments, "under_way"))]
-    times = [Series(name, style, _steps(moments, key)) for key, (name, style) in _TIMES.items()]
+    under_way = [Series("under way", "second", _steps(moments, "under_way", width))]
+    times = [
+        Series(name, style, _steps(moments, key, width)) for key, (name, style) in _TIMES.items()
+    ]
     parts = [
         *_plot(_counted(flows, across, 0, "requests a second"), flows),
         *_plot(_counted(under_way, across, 1, "requests under way, on average"), under_way),
@@ -57,8 +64,15 @@ def timeline(report: Mapping[str, Any]) -> Markup:
     return svg("timeline", 3 * (_HEIGHT + _GAP) + 20, parts)
 
 
-def _steps(moments: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float | None]]:
-    return [(second + side, each[key]) for second, each in enumerate(moments) for side in (0, 1)]
+def _steps(
+    moments: Sequence[Mapping[str, Any]], key: str, width: int, over: int = 1
+) -> list[tuple[float, float | None]]:
+    """A value for each moment, from its beginning to its end; `over` so many seconds."""
+    return [
+        (width * (number + side), None if each[key] is None else each[key] / over)
+        for number, each in enumerate(moments)
+        for side in (0, 1)
+    ]
 
 
 def _ends(number: int) -> tuple[float, float]:

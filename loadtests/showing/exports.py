@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from servespec.stats.hgrm import write_hgrm
-from servespec.stats.histogram import Histogram
 from servespec.stats.hlog import Span, write_hlog
 from servespec.verdicts.verdict import Verdict
 
+from ..judging.evidence import Evidence
 from ..judging.report import LoadReport
-from ..sending.records import Records
 from .page import page
 
 __all__ = ["Outcome", "junit", "prometheus", "write_all"]
@@ -25,16 +23,16 @@ _TAG = "response"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run that is over, with all its requests.
+    """A run that is over, with all that is known of its requests.
 
     Attributes:
         report: what it says.
-        records: what became of each request.
+        evidence: what is known of each request.
         started: when its schedule began, seconds since the epoch.
     """
 
     report: LoadReport
-    records: Records
+    evidence: Evidence
     started: float
 
 
@@ -115,7 +113,7 @@ def _gauge(registry: CollectorRegistry, name: str, told: str, *labels: str) -> G
 
 
 def _hgrm(outcome: Outcome) -> str:
-    histogram = _histogram(outcome.records.response_seconds()[outcome.records.settled()])
+    histogram = outcome.evidence.settled().histogram()
     return write_hgrm(histogram) if len(histogram) else ""
 
 
@@ -126,17 +124,11 @@ def _hlog(outcome: Outcome) -> str:
 
 def _spans(outcome: Outcome) -> Iterator[Span]:
     """Second by second of the schedule."""
-    settled = outcome.records.settled()
-    taken = outcome.records.response_seconds()[settled]
-    second = outcome.records.intended[settled].astype(int)
-    for each in np.unique(second).tolist():
-        yield Span(outcome.started + each, 1.0, _histogram(taken[second == each]), _TAG)
-
-
-def _histogram(seconds: np.ndarray) -> Histogram:
-    histogram = Histogram()
-    histogram.record_many(seconds)
-    return histogram
+    width = outcome.evidence.width
+    for number, each in enumerate(outcome.evidence.stretches()):
+        if len(each.response):
+            started = outcome.started + number * width
+            yield Span(started, float(width), each.response.histogram(), _TAG)
 
 
 _FORMS: Mapping[str, Callable[[Outcome], str]] = {

@@ -11,7 +11,6 @@ from ..judging.budget import Budget, Part
 from ..judging.report import LoadReport
 from ..judging.scenario import Scenario
 from ..judging.summary import Summary
-from ..sending.records import Fate
 from .wording import seconds_text
 
 __all__ = ["progress", "rendered"]
@@ -21,16 +20,15 @@ _BAR = 24
 
 def progress(master: Master) -> str:
     """One line of a run that goes on."""
-    plan, records = master.plan, master.records
+    plan = master.plan
     if master.elapsed < 0:
         return "encoding the requests, measuring the generator"
     share = min(1.0, master.elapsed / plan.seconds)
     bar = ("#" * round(share * _BAR)).ljust(_BAR, ".")
-    settled = records.fate != Fate.PENDING
-    answered = int(np.count_nonzero(records.fate == Fate.ANSWERED))
-    others = int(np.count_nonzero(settled)) - answered
-    taken = records.response_seconds()[settled]
-    tail = float(np.quantile(taken, 0.99, method="higher")) if len(taken) else np.inf
+    settled = master.run().evidence.settled()
+    answered = len(settled.finite())
+    others = len(settled) - answered
+    tail = settled.percentile(99) if others + answered else np.inf
     under_way = sum(master.under_way.values())
     return (
         f"[{bar}] {min(master.elapsed, plan.seconds):.0f} of {plan.seconds:g} s, "

@@ -11,9 +11,10 @@ import pytest
 from servespec.target.objective import Objective
 from servespec.verdicts.verdict import Verdict
 
+from ..judging.evidence import of_queries
 from ..judging.gates import Run
 from ..judging.report import report_of
-from ..judging.scenario import fits, must_fit, of_queries, scenario_of
+from ..judging.scenario import fits, must_fit, scenario_of
 from ..profiles import PROFILES
 from ..sending.plan import Plan, PlanError
 from .loading import Ended, load
@@ -162,4 +163,3 @@ def test_a_capacity_is_none_of_a_closed_loop() -> None:
 
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "arrivals: expected an open loop, found single-stream" in done.stderr
-

@@ -73,7 +73,7 @@ def test_a_mistake_in_the_arrivals_is_one_line(arrivals: str) -> None:
         (Plan(rate=0), "rate: expected a number above 0, found 0"),
         (Plan(seconds=-1), "seconds: expected a number above 0, found -1"),
         (Plan(rate=float("nan")), "rate: expected a number above 0, found nan"),
-        (Plan(rate=1e6, seconds=60), "5,000,000 requests at most, found 60,000,000"),
+        (Plan(rate=1e6, seconds=600), "100,000,000 requests at most, found 600,000,000"),
         (Plan("multi-stream:8", in_flight=7), "in_flight: expected 8 at least, as so many"),
         (Plan("constant", rate=0.1, seconds=1), "one request at least, found none"),
     ],
@@ -81,6 +81,14 @@ def test_a_mistake_in_the_arrivals_is_one_line(arrivals: str) -> None:
 def test_a_plan_that_nothing_can_send_is_one_line(plan: Plan, mistake: str) -> None:
     with pytest.raises(PlanError, match=mistake):
         plan.offsets()
+
+
+def test_more_than_one_process_has_rows_for_says_how_many_it_takes() -> None:
+    plan = Plan(rate=2000, seconds=6000)
+
+    plan.must_be_shared(3)
+    with pytest.raises(PlanError, match="found 12,000,000 in 2: it takes --processes 3"):
+        plan.must_be_shared(2)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])

@@ -101,24 +101,13 @@ def so_far(
 
     To take all that have one would leave out the slow ones of the last seconds.
     """
-    pending = np.flatnonzero(run.records.fate == Fate.PENDING)
-    known = float(run.records.intended[pending[0]]) if len(pending) else run.plan.seconds
-    seconds = float(np.floor(min(known, run.plan.seconds)))
-    records = run.records.first_rows(int(np.searchsorted(run.records.intended, seconds)))
-    if not len(records):
+    begun = _tallied(run) if run.tally else _known(run)
+    if begun is None:
         return None
-    begun = replace(
-        run,
-        plan=replace(run.plan, seconds=seconds),
-        records=records,
-        area=_area(records),
-        counted=None,  # which is of all requests
-        timings={row: told for row, told in [*run.timings.items()] if row < len(records)},
-    )
     return LoadReport(
         address=address,
         plan={**asdict(run.plan), "fingerprint": "told at the end"},
-        summary=summarize(records, seconds),
+        summary=summarize(begun.evidence, begun.plan.seconds),
         judgements=judge(begun, objectives),
         spoilt=spoilt(begun),
         calibrations=run.calibrations,
@@ -126,6 +115,33 @@ def so_far(
         budget=budget_of(begun, limits),
         scenario=scenario_of(begun),
     )
+
+
+def _known(run: Run) -> Run | None:
+    """The run up to the whole second before the first request without a fate."""
+    pending = np.flatnonzero(run.records.fate == Fate.PENDING)
+    known = float(run.records.intended[pending[0]]) if len(pending) else run.plan.seconds
+    seconds = float(np.floor(min(known, run.plan.seconds)))
+    records = run.records.first_rows(int(np.searchsorted(run.records.intended, seconds)))
+    if not len(records):
+        return None
+    return replace(
+        run,
+        plan=replace(run.plan, seconds=seconds),
+        records=records,
+        area=_area(records),
+        counted=None,  # which is of all requests
+        timings={row: told for row, told in [*run.timings.items()] if row < len(records)},
+    )
+
+
+def _tallied(run: Run) -> Run | None:
+    """The same of a run that is kept as histograms."""
+    assert run.tally is not None
+    tally = run.tally.first(run.tally.known())
+    if not tally.offered.sum():
+        return None
+    return replace(run, plan=replace(run.plan, seconds=tally.end), tally=tally, area=tally.stays)
 
 
 def _area(records: Records) -> float:
