@@ -19,6 +19,8 @@ _POISONED = 0.01
 _WIDTHS = (1, 16, 256, 4096)
 """Elements of a small, usual, large and very large row."""
 _WIDTH_SHARES = (0.5, 0.3, 0.15, 0.05)
+_ITERATIONS = 60
+"""Of `coalesced`, some 5 ms of one core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,25 @@ def _zipf(random: np.random.Generator) -> Workload:
     return Workload(questions, weights / weights.sum())
 
 
+def _work(random: np.random.Generator) -> Workload:
+    return _computing(_ITERATIONS, random)
+
+
+def _slower_work(random: np.random.Generator) -> Workload:
+    return _computing(_ITERATIONS * 6 // 5, random)
+
+
+def _computing(iterations: int, random: np.random.Generator) -> Workload:
+    """The second row, which costs nothing, tells the requests apart: none is answered by another.
+
+    The model is never held back for company, and its queue is as long as the server has it.
+    """
+    numbers = random.permutation(_DISTINCT) + 1
+    rows = (np.array([[iterations], [-number]], dtype=np.int64) for number in numbers)
+    tensors = (Tensor("iterations", "INT64", row) for row in rows)
+    return _even(*(Question(InferRequest("coalesced", (tensor,))) for tensor in tensors))
+
+
 def _sentences(random: np.random.Generator) -> Workload:
     """Three requests of one sentence to one of four."""
     tokens = lengths(7 * _DISTINCT, random)
@@ -127,7 +148,9 @@ WORKLOADS: Mapping[str, Make] = {
     "sentences": _sentences,
     "zipf": _zipf,
     "poisoned": _poisoned,
+    "work": _work,
+    "slower-work": _slower_work,
 }
 """By name: 16 numbers; FP32 [1, 150528]; held-out digits; rows of four sizes; sentences of real
-lengths, to a text encoder; mostly duplicates,
-to a model that may cache; one in a hundred that the model raises for."""
+lengths, to a text encoder; mostly duplicates, to a model that may cache; one in a hundred that the
+model raises for; some 5 ms of computing; a fifth more, as of an update that is slower."""

@@ -46,7 +46,7 @@ CLAIMABLE = (
     *("scheduling", "parameters", "trace", "logging", "model-configuration"),
     *("kserve-v1", "tfserving", "torchserve"),
     *("probes", "shutdown", "batching", "caching", "overload", "metrics", "tracing"),
-    *("quantization", "rollout", "soak", "chaos", "checklist"),
+    *("quantization", "rollout", "soak", "load", "chaos", "checklist"),
 )
 """The profiles that a target can claim."""
 
