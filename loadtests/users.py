@@ -164,15 +164,15 @@ class LoadTest:
 
     def _fire(self, question: Question, records: Records, row: int) -> None:
         """Let Locust's own tables know; its times count from the intended moment too."""
-        fate = records.fate[row]
-        done = records.done[row]
+        fate = Fate(int(records.fate[row]))  # numpy's own numbers would cost 10 us a request
+        taken = float(records.done[row] - records.intended[row])
         error = None
-        if fate != Fate.ANSWERED:
-            error = Unanswered(f"{Fate(fate).name.lower()}, status {records.status[row]}")
+        if fate is not Fate.ANSWERED:
+            error = Unanswered(f"{fate.name.lower()}, status {records.status[row]}")
         self._environment.events.request.fire(  # type: ignore[no-untyped-call]
             request_type=self._given.plane,
             name=question.request.model_name,
-            response_time=0.0 if math.isnan(done) else (done - records.intended[row]) * 1000,
+            response_time=0.0 if math.isnan(taken) else taken * 1000,
             response_length=0,
             exception=error,
             context={},
