@@ -1,5 +1,6 @@
 """MLPerf's closed loops: each query waits for the one before, and tells no more than it can."""
 
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ..judging.report import report_of
 from ..judging.scenario import fits, must_fit, scenario_of
 from ..profiles import PROFILES
 from ..sending.plan import Plan, PlanError
-from .loading import Ended, load
+from .loading import Ended, Loading, load
 from .misbehaving import Misbehaving, Reply, misbehaving
 from .runs import run_of
 
@@ -136,6 +137,24 @@ def test_live_what_is_lost_counts_and_the_next_is_asked(tmp_path: Path) -> None:
 
     assert ended.report["summary"]["fates"] == {"answered": 19, "lost": 1}
     assert ended.report["spoilt"] == []
+
+
+def test_live_a_loop_that_somebody_stopped_says_nothing(tmp_path: Path) -> None:
+    begun: list[Loading] = []
+
+    def script(number: int) -> Reply:
+        if number == 20:
+            begun[0].process.send_signal(signal.SIGTERM)
+        return Reply(seconds=0.02)
+
+    with misbehaving(script) as server:
+        words = [f"--target-url={server.url}", "--profile=single-stream", "--seconds=30"]
+        begun.append(Loading(tmp_path, words))
+        ended = begun[0].ended()
+
+    assert ended.report["verdict"] == "INVALID"
+    assert any("stopped before" in why for why in ended.report["spoilt"])
+    assert ended.left == []
 
 
 @pytest.mark.parametrize(
