@@ -131,15 +131,16 @@ def ours(plane: str) -> Callable[[str, Job], Times]:
     return ask
 
 
-def load_report(python: str, job: Job, plane: str) -> Mapping[str, Any]:
+def load_report(python: str, job: Job, plane: str, arrivals: str = "constant") -> Mapping[str, Any]:
     """What `servespec load` writes of such a run."""
     where = (
         f"--target-grpc={job.address}" if plane == "grpc" else f"--target-url=http://{job.address}"
     )
     asked = [f"--rate={job.rate}", f"--seconds={job.seconds}", f"--answer-seconds={TIMEOUT}"]
-    asked += ["--arrivals=constant", f"--plane={plane}", "--in-flight=4000"]
+    asked += [f"--arrivals={arrivals}", f"--plane={plane}", "--in-flight=4000"]
     on_core([python, "-m", "loadtests", where, *asked, f"--report-dir={job.folder}"], job)
-    (file,) = job.folder.rglob("load.json")
+    if not (file := next(job.folder.rglob("load.json"), None)):
+        raise ValueError((job.folder / "printed").read_text(errors="replace")[-300:])
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 

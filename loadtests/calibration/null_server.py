@@ -11,6 +11,9 @@ import sys
 __all__ = ["main"]
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_BACKLOG = 4096
+"""Of connections that wait to be accepted: one more is asked for again after a second, and that
+second would be taken for the generator's. asyncio's own is 100."""
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -45,7 +48,8 @@ def _end_of_request(received: bytearray) -> int | None:
 
 
 async def _over_rest() -> None:
-    server = await asyncio.get_running_loop().create_server(Nothing, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Nothing, "127.0.0.1", 0, backlog=_BACKLOG)
     async with server:
         await _until_alone(server.sockets[0].getsockname()[1])
 
