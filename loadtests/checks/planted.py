@@ -1,7 +1,8 @@
 """An update that takes a fifth longer, compared with the model before it: is it noticed?
 
 `python -m loadtests.checks.planted --target-url http://127.0.0.1:8000` asks both pieces of work of
-one server, in turn, and prints what `servespec regression` would write.
+one server, in turn, and prints what `servespec regression` would write, and to standard error what
+it would tell.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..commands import Parser, add_plan_options, begin_patched, planned
-from ..comparing.regression import Rule, report_of
+from ..comparing.regression import Rule, rendered, report_of
 from ..comparing.rounds import interleaved
 from ..judging.gates import Run
 from ..sending.plan import Plan
@@ -37,6 +38,7 @@ def main() -> int:
 
     rounds = interleaved(plan, given.rounds, [old, new])
     report = report_of((OLD, NEW), rounds, RULE, calibration)
+    sys.stderr.write(rendered(report))
     sys.stdout.write(json.dumps(report.to_json()) + "\n")
     return 0
 

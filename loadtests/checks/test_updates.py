@@ -60,7 +60,7 @@ def _compared(
         raise RuntimeError(f"{shlex.join(command)}: {done.stderr}")
     report: Mapping[str, Any] = json.loads(done.stdout)
     said = f"{report['rounds']} rounds at {rate:.4g} requests a second: {report['verdict']}"
-    target.note(Evidence(said, "", done.stdout, shlex.join(["python", *command[1:]])))
+    target.note(Evidence(said, "", done.stderr, shlex.join(["python", *command[1:]])))
     return report
 
 

@@ -61,3 +61,5 @@ def test_what_a_check_measured_is_in_the_report(tmp_path: Path) -> None:
         }
     ]  # fmt: skip
     assert judged.report.checks[0].statistics[0]["value"] == 4.5
+    page = (judged.folder / "stand-in/report.html").read_text(encoding="utf-8")
+    assert "measured: p99/p50 = 4.5 (3 to unbounded, 99% sure, n = 1,000)" in page
