@@ -16,6 +16,9 @@ __all__ = ["Company", "company"]
 MOST = 0.1
 """The share of all processors that others may take, harness: beyond it a miss says nothing."""
 
+SHORTEST = 1.0
+"""Seconds of a processor below which hundredths of a second, in which it is counted, say little."""
+
 
 @dataclass(slots=True)
 class Company:
@@ -43,7 +46,7 @@ def company(target: Target) -> Iterator[Company]:
     yield found
     elapsed = (os.times().elapsed - began) * (os.cpu_count() or 1)
     busy, ours = _busy_seconds() - busy, _seconds_of({os.getpid(), *servers}) - ours
-    if servers:
+    if servers and elapsed > SHORTEST:
         found.share = max(0.0, busy - ours) / elapsed
 
 
