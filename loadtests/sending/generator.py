@@ -121,10 +121,11 @@ class Generator:
         hub, sender = gevent.get_hub(), self._sender()
         try:
             while True:
-                self.records.dispatched[row] = CLOCK() - self._begun
-                self._count(1)
+                now = CLOCK()
+                self.records.dispatched[row] = now - self._begun
+                self._count(1, now)
                 answer = sender.send(self._numbers[row])
-                self._count(-1)
+                self._count(-1, answer.done)
                 self._settle(row, answer)
                 self._idle.append(gevent.getcurrent())
                 row = hub.switch()
@@ -145,8 +146,8 @@ class Generator:
             self._quiet.set()
         self._settled(row)
 
-    def _count(self, more: int) -> None:
-        now = CLOCK()
+    def _count(self, more: int, now: float) -> None:
+        """Add to the area; it adds up in whatever order the moments are told."""
         self.area += self._present * (now - self._changed)
         self._changed = now
         self._present += more
@@ -160,7 +161,7 @@ class Generator:
     def _end(self) -> None:
         """What is under way is lost, what was not begun is not asked any more."""
         gevent.killall(self._greenlets)
-        self._count(0)
+        self._count(0, CLOCK())
         records = self.records
         pending = records.fate == Fate.PENDING
         begun = ~np.isnan(records.dispatched)

@@ -11,6 +11,7 @@ from servespec.wire import grpc as grpc_codec
 from .access import Access
 from .dialects import Dialect, OpenInference
 from .generator import Sender
+from .heard import Heard
 from .plan import PlanError
 from .rest_plane import RestMessage, RestSender
 from .template import Template
@@ -93,7 +94,8 @@ def senders(
     messages = [_encoded(endpoint, question, number) for number, question in numbered]
     address = endpoint.host_and_port
     tls = endpoint.tls.context() if endpoint.tls else None
-    return lambda: RestSender(address, tls, lambda number: messages[choice[number]], timeout)
+    heard = opened.enter_context(Heard())
+    return lambda: RestSender(address, tls, lambda number: messages[choice[number]], timeout, heard)
 
 
 def _encoded(endpoint: Endpoint, question: Question, number: int) -> RestMessage:

@@ -14,6 +14,7 @@ from gevent.monkey import get_original
 from geventhttpclient.response import HTTPParseError, HTTPSocketResponse
 
 from .generator import SAMPLED, Answer
+from .heard import Heard
 from .pacer import CLOCK
 from .records import Fate
 
@@ -64,6 +65,7 @@ class RestSender:
         tls: by what it is encrypted; None: it is not.
         message: of a request, by its number.
         timeout: seconds for the whole of a request, opening a connection included.
+        heard: when the loop last heard of an answer.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class RestSender:
         tls: ssl.SSLContext | None,
         message: Callable[[int], RestMessage],
         timeout: float,
+        heard: Heard,
     ) -> None:
         self._address = address
         self._tls = tls
         self._message = message
         self._timeout = timeout
+        self._heard = heard
         self._socket: socket.socket | None = None
         self._used = 0.0
 
@@ -90,12 +94,13 @@ class RestSender:
                 connection.sendall(message.numbered(number))
                 sent = CLOCK()
                 response = HTTPSocketResponse(connection, _BLOCK, message.method)
-                first = CLOCK()
+                first = self._heard.since(sent)
+                at_once = response.message_complete
                 body = response.read()
         except (OSError, HTTPParseError, gevent.Timeout):
             self.close()
             return Answer(sent, first, CLOCK(), -1, Fate.LOST)
-        self._used = CLOCK()
+        self._used = first if at_once else CLOCK()
         if response.should_close():
             self.close()
         status = response.get_code()
