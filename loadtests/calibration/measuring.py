@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -36,12 +37,16 @@ class Calibration:
         bare: the lateness of a loop that only sleeps, in a process of its own.
         lag: the lateness of the generator, against a server that does nothing.
         response: what that server's answers took, from their intended moments.
+        reached: requests a second that its loop would pass with a core to itself: by what these
+            took of the processor in that thread, so that neither other processes nor gRPC's own
+            threads nor that server count.
     """
 
     rate: float
     bare: Sequence[float]
     lag: Sequence[float]
     response: Sequence[float]
+    reached: float
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -61,11 +66,13 @@ def calibrate(
         sender = senders(null, well, choice, plan.timeout, opened)
         numbers = np.arange(len(offsets))
         generator = Generator(numbers, offsets, sender, plan.in_flight, lambda _row: None)
+        busy = time.thread_time()
         generator.run(CLOCK() + _LEAD, plan.timeout)
-    records = generator.records
+        busy = time.thread_time() - busy
+    records, lag = generator.records, generator.records.lag_seconds()
     return Calibration(
-        rate, _percentiles(bare), _percentiles(records.lag_seconds()),
-        _percentiles(records.response_seconds()),
+        rate, _percentiles(bare), _percentiles(lag), _percentiles(records.response_seconds()),
+        reached=len(lag) / busy,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from servespec.target.manifest import load
 
 from ..calibration.measuring import Calibration, calibrate
-from ..judging.gates import Run
+from ..judging.gates import Run, beyond_reach
 from ..sending.access import Access
 from ..sending.generator import Generator
 from ..sending.pacer import CLOCK
@@ -53,9 +53,16 @@ def endpoint_of(text: str, plane: str, template: Template | None = None) -> Endp
 
 
 def calibrated(plan: Plan, endpoint: Endpoint) -> Calibration:
-    """What this process itself takes at the plan's rate."""
+    """What this process itself takes at the plan's rate.
+
+    Raises:
+        PlanError: that rate is beyond its reach.
+    """
     questions = workload_of(plan.workload, plan.seed).questions
-    return calibrate(plan, endpoint, questions, plan.rate)
+    found = calibrate(plan, endpoint, questions, plan.rate)
+    if beyond := beyond_reach([found.to_dict()]):
+        raise PlanError(f"rate: {beyond}, and this command is one")
+    return found
 
 
 def warm_up(plan: Plan, endpoint: Endpoint) -> None:

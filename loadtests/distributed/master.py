@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..judging.counters import Counted
-from ..judging.gates import Run
+from ..judging.gates import Run, within_reach
 from ..sending.pacer import CLOCK
 from ..sending.plan import Plan
 from ..sending.records import Records
@@ -84,10 +84,10 @@ class Master:
             self._channel.send("assign", assignment.to_dict(), worker)
 
     def ready(self, data: Mapping[str, Any]) -> None:
-        """Hear that a worker can begin; when all can, they do."""
+        """Hear that a worker can begin; when all can, they do, if together they are enough."""
         self._ready.add(data["index"])
         self.calibrations.append(data["calibration"])
-        if len(self._ready) == len(self._workers):
+        if self._are_ready and not self._is_refused:
             self._begun, self._gone = CLOCK(), True
             for worker in self._workers:
                 self._channel.send("go", {}, worker)
@@ -134,13 +134,22 @@ class Master:
         return bool(self.plan.together and self._done and self.asked < len(self.records))
 
     @property
+    def _is_refused(self) -> bool:
+        """Whether more is asked of the workers than they can send; they wait then for nothing."""
+        return self._are_ready and not self._gone and bool(within_reach(self.run()))
+
+    @property
+    def _are_ready(self) -> bool:
+        return len(self._ready) == len(self._workers)
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the schedule began; negative before it."""
         return CLOCK() - self._begun - LEAD_SECONDS if self._gone else -LEAD_SECONDS
 
     def is_over(self) -> bool:
         """Whether all was told, or is not to be expected any more."""
-        if len(self._done) == len(self._workers):
+        if len(self._done) == len(self._workers) or self._is_refused:
             return True
         lost = [name for name in self._workers if name not in self._channel.workers()]
         if lost:

@@ -1,5 +1,6 @@
 """What makes a run worthless, whatever it shows: faults of the generator."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +11,14 @@ from ..sending.tally import Tally
 from .counters import Counted
 from .evidence import Evidence, of_rows, of_tally
 
-__all__ = ["GATES", "Run", "spoilt", "spoilt_blocks"]
+__all__ = ["GATES", "Run", "beyond_reach", "spoilt", "spoilt_blocks"]
 
 ACHIEVED = 0.99
 """The least share of the requests that has to be dispatched by the schedule's end."""
 LITTLE = 0.05
 """By how much the two sides of L = lambda W may differ, as a share of the larger one."""
+REACHED = 0.5
+"""The share that may be asked of what a generator reaches; beyond, its requests wait for it."""
 BESIDE = 1e-4
 """Seconds a request that they may differ in any case: the count is made beside the times, and where
 processes share a core one of them may wait in between. A fast server's times are hardly longer."""
@@ -121,6 +124,25 @@ def achieved(runs: Sequence[Run]) -> float:
     return in_time / max(1, asked)
 
 
+def within_reach(run: Run) -> str:
+    """No worker has to send more than half of what it reaches."""
+    return "" if run.plan.together else beyond_reach(run.calibrations)
+
+
+def beyond_reach(calibrations: Sequence[Mapping[str, Any]]) -> str:
+    """How many workers it takes where these are too few; "" where they are not."""
+    beyond = [each for each in calibrations if each["rate"] > REACHED * each["reached"]]
+    if not beyond:
+        return ""
+    worst = min(beyond, key=lambda each: float(each["reached"]))
+    needed = math.ceil(sum(each["rate"] for each in calibrations) / (REACHED * worst["reached"]))
+    return (
+        f"a worker has to send {worst['rate']:,.0f} requests a second, more than half of the "
+        f"{worst['reached']:,.0f} that it reaches against a server that does nothing: it takes "
+        f"{needed} workers"
+    )
+
+
 def littles_law(run: Run) -> str:
     """The records tell of as many requests under way as were counted."""
     evidence = run.evidence
@@ -139,6 +161,7 @@ GATES: tuple[Callable[[Run], str], ...] = (
     workers_reported,
     schedule_covered,
     nothing_shed,
+    within_reach,
     load_achieved,
     littles_law,
 )

@@ -108,7 +108,8 @@ def _calibrated(report: LoadReport) -> Sequence[str]:
     return [
         f"worker {number}: at {each['rate']:.0f}/s a bare loop is late by "
         f"{_times(each['bare'])}, the generator by {_times(each['lag'])}; a server that does "
-        f"nothing answers in {_times(each['response'])} (p50, p99, p99.9)"
+        f"nothing answers in {_times(each['response'])} (p50, p99, p99.9), and it reaches "
+        f"{each['reached']:,.0f}/s"
         for number, each in enumerate(report.calibrations)
     ] + [f"the generator took {report.cpu_microseconds:.0f} us of CPU a request"]
 

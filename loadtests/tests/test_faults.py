@@ -1,6 +1,7 @@
 """A run in which something happened to the generator is INVALID, whatever its answers say."""
 
 import os
+import re
 import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .loading import Ended, Loading, load_with_a_fault
-from .misbehaving import Misbehaving
+from .loading import Ended, Loading, load, load_with_a_fault
+from .misbehaving import Misbehaving, Reply, misbehaving
 
 STOPPED_SECONDS = 1.5
 
@@ -74,6 +75,22 @@ def test_a_run_that_was_stopped_is_told_of_and_says_nothing(runs: Mapping[str, E
     assert (ended.code, ended.report["verdict"]) == (128 + signal.SIGTERM, "INVALID")
     assert any("stopped before" in why for why in ended.report["spoilt"])
     assert set(ended.report["summary"]["fates"]) <= {"answered", "unasked", "lost"}
+
+
+def test_more_than_half_of_what_a_worker_reaches_is_refused_before_it_is_sent(
+    tmp_path: Path,
+) -> None:
+    with misbehaving(lambda _: Reply()) as server:
+        words = ["--rate=50000", "--seconds=0.4", "--slo=p50 < 1s"]
+        ended = load(tmp_path, f"--target-url={server.url}", *words)
+
+    assert (ended.code, ended.report["verdict"]) == (1, "INVALID")
+    assert re.search(
+        r"has to send 5\d,\d{3} requests a second, more than half .* it takes \d+ workers",
+        ended.report["spoilt"][1],
+    )
+    assert server.asked == []
+    assert ended.left == []
 
 
 @pytest.mark.parametrize("name", FAULTS)

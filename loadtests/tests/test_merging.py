@@ -46,6 +46,7 @@ def test_four_workers_lose_no_request(ended: Ended) -> None:
     assert ended.report["summary"]["requests"] == len(PLAN.offsets())
     assert ended.report["summary"]["fates"] == {"answered": len(PLAN.offsets())}
     assert len(ended.report["calibrations"]) == 4
+    assert all(each["reached"] > 2 * each["rate"] > 0 for each in ended.report["calibrations"])
     assert ended.report["plan"]["fingerprint"] == PLAN.fingerprint(PLAN.offsets())
 
 

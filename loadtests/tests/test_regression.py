@@ -22,7 +22,7 @@ from .runs import run_of
 from .scripted import scripted
 
 RULE = Rule(margin=1.05, alpha=0.01)
-CALIBRATION = {"rate": 100.0, "bare": [0.0], "lag": [0.0], "response": [0.0]}
+CALIBRATION = {"rate": 100.0, "bare": [0.0], "lag": [0.0], "response": [0.0], "reached": 9e3}
 
 
 def blocks(seed: int, factor: float = 1.0, size: int = 200) -> list[np.ndarray]:
