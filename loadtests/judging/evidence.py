@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from servespec.stats.effective import BATCHES
 from servespec.stats.histogram import Histogram
 
 from ..sending.plan import Plan
@@ -68,8 +69,11 @@ class Evidence(Protocol):
     def lag(self) -> Times:
         """The generator's lateness at each that was dispatched."""
 
+    def lasted(self) -> float:
+        """Seconds of the schedule; until the last answer where all were asked at once."""
+
     def answers(self) -> np.ndarray:
-        """Right answers a second, for each whole stretch of the schedule."""
+        """Right answers a second, for each whole stretch of that time."""
 
     def stretches(self) -> Sequence[Stretch]:
         """The schedule, part by part."""
@@ -129,9 +133,18 @@ class _Rows:
         return exact(self._records.lag_seconds())
 
     def answers(self) -> np.ndarray:
-        ended = self._records.done[self._records.fate == Fate.ANSWERED]
-        whole = max(1, int(self._plan.seconds))
+        ended, lasted = self._ended(), self.lasted()
+        if self._plan.at_once:
+            return np.histogram(ended, bins=BATCHES, range=(0, lasted))[0] * BATCHES / lasted
+        whole = max(1, int(lasted))
         return np.histogram(ended, bins=whole, range=(0, whole))[0].astype(float)
+
+    def lasted(self) -> float:
+        ended = self._ended()
+        return float(ended.max()) if self._plan.at_once and len(ended) else self._plan.seconds
+
+    def _ended(self) -> np.ndarray:
+        return np.asarray(self._records.done[self._records.fate == Fate.ANSWERED])
 
     def stretches(self) -> Sequence[Stretch]:
         """Records are in the order of the schedule, so each second has a slice of them."""
@@ -201,6 +214,9 @@ class _Slices:
     def answers(self) -> np.ndarray:
         whole = max(1, int(self._tally.end // self.width))
         return np.array([each.answered for each in self._slices[:whole]]) / self.width
+
+    def lasted(self) -> float:
+        return self._tally.end
 
     def stretches(self) -> Sequence[Stretch]:
         return [

@@ -67,7 +67,7 @@ class Summary:
         requests: in the schedule.
         fates: how many had which fate, by its name in small letters; those that none had are left.
         offered: requests a second that the schedule wanted.
-        achieved: right answers a second.
+        achieved: right answers a second; until the last one where all were asked at once.
         lines: the percentiles.
         lags: the generator's lateness at the same percentiles, seconds.
         width: seconds of a moment.
@@ -104,7 +104,7 @@ def summarize(evidence: Evidence, seconds: float) -> Summary:
         requests=evidence.requests,
         fates={fate.name.lower(): count for fate, count in counts.items() if count},
         offered=evidence.requests / seconds,
-        achieved=counts[Fate.ANSWERED] / seconds,
+        achieved=counts[Fate.ANSWERED] / evidence.lasted(),
         lines=_lines(taken) if len(taken) else (),
         lags=tuple(lag.percentile(percent) for percent in PERCENTS) if len(lag) else (),
         width=evidence.width,

@@ -71,6 +71,11 @@ class Plan:
         name, _, parameter = self.arrivals.partition(":")
         return int(parameter or 1) if name in CLOSED else 0
 
+    @property
+    def at_once(self) -> bool:
+        """Whether all is asked at the start, for the throughput alone: the seconds say how much."""
+        return self.arrivals == "offline"
+
     def offsets(self) -> np.ndarray:
         """When each request is to be sent, in seconds from the start, ascending.
 

@@ -18,6 +18,7 @@ RIGHT = WIDTH - 16
 _ROUND = (1, 2, 5, 10)
 _MOST_TICKS = 7
 _TICK = 5
+_HALF = 22  # of what is written below a tick
 
 Point = tuple[float, float | None]
 """A place on the first axis, and a value; None where there is none."""
@@ -145,7 +146,8 @@ def axes(
     for value, words in below.items():
         x = across(value)
         parts.append(_rule(x, x, up.start, up.end))
-        parts.append(text(x, up.start + 16, words, "middle"))
+        anchor = "end" if x + _HALF > WIDTH else "middle"
+        parts.append(text(x, up.start + 16, words, anchor))
     parts.append(text(across.start, up.end - 8, box.label, "start", "label"))
     parts.append(text(across.end, up.start + 34, name, "end", "label"))
     return parts

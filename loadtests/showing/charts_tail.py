@@ -24,7 +24,7 @@ from .charts import (
     text,
     whole,
 )
-from .wording import seconds_text
+from .wording import range_text, seconds_text
 
 __all__ = ["heat_map", "percentile_curve"]
 
@@ -96,7 +96,7 @@ def _whisker(each: Mapping[str, Any], box: Box) -> Markup:
     top = "" if each["high"] is None else "m-5 0h10"
     ends = f"M{x - 5:.1f} {low:.1f}h10m-5 0V{high:.1f}{top}"
     told = f"p{each['percent']:g}: {seconds_text(each['seconds'])}, " + (
-        f"95 % within {seconds_text(each['low'])} and {seconds_text(each['high'])}"
+        f"95 % within {range_text(each['low'], each['high'])}"
     )
     return element("path", element("title", told), d=ends, style_="line whisker")
 

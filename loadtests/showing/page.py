@@ -14,7 +14,7 @@ from servespec.verdicts.verdict import Verdict
 from .charts_tail import heat_map, percentile_curve
 from .charts_time import budget_bar, timeline
 from .webui.live import Now
-from .wording import seconds_text
+from .wording import range_text, seconds_text
 
 __all__ = ["live_body", "live_page", "page"]
 
@@ -88,6 +88,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["time"] = seconds_text
+    environment.filters["upto"] = range_text
     return environment
 
 

@@ -11,7 +11,7 @@ from ..judging.budget import Budget, Part
 from ..judging.report import LoadReport
 from ..judging.scenario import Scenario
 from ..judging.summary import Summary
-from .wording import seconds_text
+from .wording import range_text, seconds_text
 
 __all__ = ["progress", "rendered"]
 
@@ -40,9 +40,11 @@ def progress(master: Master) -> str:
 def rendered(report: LoadReport) -> str:
     """All that a reader of a terminal needs to see."""
     summary, plan = report.summary, report.plan
+    when = f" at {summary.offered:.1f}/s for {plan['seconds']:g} s"
+    when = ", all at once," if plan["arrivals"] == "offline" else when
     fates = ", ".join(f"{count:,} {name}" for name, count in summary.fates.items())
     lines = [
-        f"{plan['arrivals']} at {summary.offered:.1f}/s for {plan['seconds']:g} s over "
+        f"{plan['arrivals']}{when} over "
         f"{plan['plane']}, {plan['workload']}, to {report.address} "
         f"({'CLOSED LOOP' if report.scenario else 'open loop'})",
         f"{fates}; {summary.achieved:.1f} right answers a second",
@@ -75,7 +77,7 @@ def _scenario(scenario: Scenario | None) -> Sequence[str]:
 def _table(summary: Summary) -> Sequence[str]:
     rows = [("", "all requests", "95 % within", "answered alone", "generator's lag")]
     for line, lag in zip(summary.lines, summary.lags, strict=False):
-        within = f"{seconds_text(line.low)} .. {seconds_text(line.high)}"
+        within = range_text(line.low, line.high)
         seconds, answered, late = map(seconds_text, (line.seconds, line.answered, lag))
         rows.append((f"p{line.percent:g}", seconds, within, answered, late))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["seconds_text"]
+__all__ = ["range_text", "seconds_text"]
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -10,3 +10,12 @@ def seconds_text(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return "unbounded"
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """Such as `4 ms to 9 ms`, or `4 ms or more` where it has no end."""
+    if low is None or not math.isfinite(low):
+        return seconds_text(low)
+    if high is None or not math.isfinite(high):
+        return f"{seconds_text(low)} or more"
+    return f"{seconds_text(low)} to {seconds_text(high)}"

@@ -126,6 +126,17 @@ def test_a_report_is_as_good_as_its_worst_objective(texts: Sequence[str], verdic
     assert report_of(run_of(_times(5000, 0.0)), "", objectives).verdict is verdict
 
 
+def test_the_throughput_of_all_at_once_is_that_until_the_last_answer() -> None:
+    run = run_of(np.arange(1, 2049) / 1024)  # a thousand a second
+    run.records.done[:] -= run.records.dispatched
+    run.records.intended[:] = run.records.dispatched[:] = 0.0
+    offline = replace(run, plan=replace(run.plan, arrivals="offline", seconds=60.0))
+
+    assert _judged(offline, "throughput > 900").verdict is Verdict.PASS
+    assert _judged(offline, "throughput > 1100").verdict is Verdict.FAIL
+    assert report_of(offline, "", []).summary.achieved == pytest.approx(1024)
+
+
 def test_a_spoilt_run_without_objectives_is_invalid() -> None:
     run = run_of(_times(500, 0.0))
     run.records.fate[3] = Fate.SHED
