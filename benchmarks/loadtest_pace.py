@@ -42,13 +42,13 @@ def main() -> None:
     given = _given()
     sys.stdout.write(f"load average at the start: {os.getloadavg()[0]:.1f}\n")
     for plane in ("rest", "grpc") if given.plane == "both" else (given.plane,):
-        rounds = []
-        for number in range(given.rounds):
-            sys.stderr.write(f"\r{plane}, round {number + 1} of {given.rounds} ")
-            rounds.append(_round(plane, number, given))
-        sys.stderr.write(f"\r{'':40}\r")
-        lines = [f"\n{plane}, {given.rate:g}/s for {given.seconds:g} s, {given.rounds} rounds"]
-        lines.append(f"{'':44}{'median':>9}{'min-max':>18}{'aim':>9}")
+        sys.stdout.write(f"\n{plane}, {given.rate:g}/s for {given.seconds:g} s\n")
+        try:
+            rounds = [_round(plane, number, given) for number in range(given.rounds)]
+        except ValueError as error:
+            sys.stdout.write(f"{error}\n")
+            continue
+        lines = [f"{'':44}{'median':>9}{'min-max':>18}{'aim':>9}"]
         lines += [_line(name, [each[name] for each in rounds]) for name in rounds[0]]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
@@ -64,6 +64,7 @@ def _given() -> argparse.Namespace:
 
 def _round(plane: str, number: int, given: argparse.Namespace) -> Round:
     """Everybody once, in one order and in the other."""
+    sys.stderr.write(f"\r{plane}, round {number + 1} of {given.rounds}\r")
     turns: list[Callable[[Job], Round]] = [
         _bare,
         partial(_ours, plane=plane),

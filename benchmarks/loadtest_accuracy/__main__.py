@@ -41,9 +41,7 @@ def main() -> None:
     for plan in given.plans:
         samples = [sample for n in range(given.rounds) for sample in _round(plan, n, there, given)]
         lines = [f"\n{plan}, {given.rate:g}/s for {given.seconds:g} s, {given.rounds} rounds"]
-        lines += [*rows(samples), ""]
-        for name, within in verdicts(samples).items():
-            lines.append(f"{name}: {sum(within)} of {len(within)} within")
+        lines += [*rows(samples), "", *verdicts(samples)]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
 

@@ -141,7 +141,10 @@ def load_report(python: str, job: Job, plane: str, arrivals: str = "constant") -
     on_core([python, "-m", "loadtests", where, *asked, f"--report-dir={job.folder}"], job)
     if not (file := next(job.folder.rglob("load.json"), None)):
         raise ValueError((job.folder / "printed").read_text(errors="replace")[-300:])
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+    report = json.loads(file.read_text(encoding="utf-8"))
+    if not report["summary"]["lines"]:
+        raise ValueError("; ".join(report["spoilt"]))
+    return dict(report)
 
 
 def _locust(python: str, job: Job) -> Times:

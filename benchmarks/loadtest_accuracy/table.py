@@ -1,7 +1,7 @@
 """Errors of what generators told, what is allowed, and a table of both."""
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,19 +62,22 @@ def rows(samples: Sequence[Sample]) -> Iterator[str]:
         yield _row(name, errors, f"{statistics.median(s.arrived for s in found):.1%}")
 
 
-def verdicts(samples: Sequence[Sample]) -> Mapping[str, Sequence[bool]]:
-    """Of each caller, which percentiles are within what is allowed."""
-    return {
-        name: [
-            abs(error) <= allowed
-            for error, allowed in zip(
-                _medians([abs(e) for e in s.errors()] for s in found),
-                _medians(s.allowed() for s in found),
-                strict=True,
-            )
-        ]
-        for name, found in _by_caller(samples).items()
-    }
+def verdicts(samples: Sequence[Sample]) -> Iterator[str]:
+    """Of each caller, at how many percentiles it is within what is allowed, and ours is nearer."""
+    callers = _by_caller(samples)
+    errors = {name: _medians(_sizes(s) for s in found) for name, found in callers.items()}
+    ours = errors[samples[0].caller]
+    for name, found in callers.items():
+        allowed = _medians(s.allowed() for s in found)
+        within = sum(e <= a for e, a in zip(errors[name], allowed, strict=True))
+        nearer = sum(mine < its for mine, its in zip(ours, errors[name], strict=True))
+        yield f"{name}: {within} of {len(allowed)} within" + (
+            "" if errors[name] is ours else f", {samples[0].caller} nearer at {nearer}"
+        )
+
+
+def _sizes(sample: Sample) -> Sequence[float]:
+    return [abs(error) for error in sample.errors()]
 
 
 def _by_caller(samples: Sequence[Sample]) -> Mapping[str, list[Sample]]:
@@ -84,7 +87,7 @@ def _by_caller(samples: Sequence[Sample]) -> Mapping[str, list[Sample]]:
     return found
 
 
-def _medians(rows: "Iterator[Sequence[float]]") -> Sequence[float]:
+def _medians(rows: Iterable[Sequence[float]]) -> Sequence[float]:
     return [statistics.median(column) for column in zip(*rows, strict=True)]
 
 
