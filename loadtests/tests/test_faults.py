@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +15,7 @@ from .loading import Ended, Loading, load, load_with_a_fault
 from .misbehaving import Misbehaving, Reply, misbehaving
 
 STOPPED_SECONDS = 1.5
+STUTTERED_SECONDS = 5.5
 
 
 def _kill_a_worker(loading: Loading, _server: Misbehaving) -> None:
@@ -32,11 +35,28 @@ def _stop_by_hand(loading: Loading, _server: Misbehaving) -> None:
     loading.process.send_signal(signal.SIGTERM)
 
 
+def _stutter(loading: Loading, server: Misbehaving) -> None:
+    """Four fifths of the time it stands still, and sends then what was due meanwhile."""
+    locust, _ = loading.locusts()
+    end = time.monotonic() + STUTTERED_SECONDS
+    while time.monotonic() < end:
+        os.kill(locust.pid, signal.SIGSTOP)
+        server.stopped.wait(0.16)
+        os.kill(locust.pid, signal.SIGCONT)
+        server.stopped.wait(0.04)
+
+
+def _in_background(fault: Callable[[Loading, Misbehaving], None]) -> Callable[..., None]:
+    """While the server goes on to answer."""
+    return lambda *given: threading.Thread(target=fault, args=given).start()
+
+
 Fault = tuple[int, Callable[[Loading, Misbehaving], None], tuple[str, ...]]
 FAULTS: Mapping[str, Fault] = {
     "killed": (30, _kill_a_worker, ("--processes=2",)),
     "still": (120, _stand_still, ()),
     "stopped": (30, _stop_by_hand, ("--processes=2",)),
+    "stuttering": (1, _in_background(_stutter), ("--seconds=6", "--slo=p50 < 20ms")),
 }
 
 
@@ -67,6 +87,32 @@ def test_a_generator_that_stood_still_has_not_sent_its_load(runs: Mapping[str, E
     assert (ended.code, ended.report["verdict"]) == (1, "INVALID")
     assert any("of the load by the schedule's end" in why for why in ended.report["spoilt"])
     assert ended.report["summary"]["fates"] == {"answered": 150}
+
+
+def test_a_miss_by_the_generators_lateness_alone_is_not_the_servers(
+    runs: Mapping[str, Ended],
+) -> None:
+    ended = runs["stuttering"]
+    kept, missed = ended.report["judgements"]
+
+    assert (ended.code, ended.report["spoilt"]) == (1, [])
+    assert kept["verdict"] == "PASS"
+    assert missed["verdict"] == "INVALID", missed["sentence"]
+    assert "without the generator's lateness p50 is" in missed["sentence"]
+
+
+def test_a_request_that_was_shed_makes_the_run_invalid_and_the_generator_is_told_of(
+    tmp_path: Path,
+) -> None:
+    with misbehaving(lambda number: Reply(hangs=number == 0)) as server:
+        words = ["--rate=50", "--seconds=1", "--slo=p50 < 1s", "--in-flight=1"]
+        words += ["--answer-seconds=2"]
+        ended = load(tmp_path, f"--target-url={server.url}", *words)
+
+    assert (ended.code, ended.report["verdict"]) == (1, "INVALID")
+    assert any("the generator shed" in why for why in ended.report["spoilt"])
+    assert "a bare loop is late by" in ended.text
+    assert "a server that does nothing answers in" in ended.text
 
 
 def test_a_run_that_was_stopped_is_told_of_and_says_nothing(runs: Mapping[str, Ended]) -> None:
