@@ -26,7 +26,8 @@ PROFILES: Mapping[str, Profile] = {
         {"arrivals": "constant", "rate": 20.0, "seconds": 5.0},
     ),
     "tail": Profile(
-        "The percentiles under independent callers: 6,000 requests, enough for a p99.9 well kept.",
+        "The percentiles under independent callers: 6,000 requests, enough for a p99.9 well kept "
+        "if neighbours in time are not alike.",
         {"arrivals": "poisson", "rate": 100.0, "seconds": 60.0},
     ),
     "burst": Profile(

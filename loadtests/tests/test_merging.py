@@ -1,6 +1,7 @@
 """What several workers saw is one table, in which nothing is missing, and Locust's own agrees."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from ..sending.plan import Plan
 from .loading import Ended, load
 
 PLAN = Plan("poisson", rate=400.0, seconds=2.0, seed=5)
-WORDS = ("--processes=4", "--rate=400", "--seconds=2", "--seed=5")
+WORDS = ("--processes=4", "--rate=400", "--seconds=2", "--seed=5", "--slo=p99.99 < 5s")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,13 @@ def test_four_workers_lose_no_request(ended: Ended) -> None:
     assert len(ended.report["calibrations"]) == 4
     assert all(each["reached"] > 2 * each["rate"] > 0 for each in ended.report["calibrations"])
     assert ended.report["plan"]["fingerprint"] == PLAN.fingerprint(PLAN.offsets())
+
+
+def test_too_few_requests_for_an_objective_are_told_and_are_no_pass(ended: Ended) -> None:
+    (judgement,) = ended.report["judgements"]
+
+    assert (ended.code, ended.report["verdict"]) == (1, "INCONCLUSIVE")
+    assert re.search(r"needs [\d,]+ more requests", judgement["sentence"])
 
 
 def test_every_second_has_the_requests_that_the_schedule_has(ended: Ended) -> None:
