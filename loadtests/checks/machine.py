@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servespec.target import procfs
+from servespec.target.outcomes import Inconclusive, Invalid, Nonconformance
 from servespec.target.target import Target
 
 from .place import is_on_this_machine
@@ -34,6 +35,20 @@ class Company:
     def complaint(self) -> str:
         """Why what was missed says nothing; empty where it does."""
         return "" if self.share <= MOST else f"others took {self.share:.0%} of all processors"
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """Judge what was measured in such company, and not in turn with what it is held against.
+
+        Raises:
+            Invalid: it misses its bound, or cannot tell, and others were there.
+        """
+        try:
+            yield
+        except (Nonconformance, Inconclusive) as error:
+            if self.complaint:
+                raise Invalid(f"{self.complaint} meanwhile; {error}") from None
+            raise
 
 
 @contextmanager

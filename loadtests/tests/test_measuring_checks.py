@@ -75,6 +75,16 @@ def test_others_on_the_machine_are_complained_of_beyond_a_tenth() -> None:
     assert "11%" in Company(0.11).complaint
 
 
+def test_a_miss_says_nothing_in_company_and_a_pass_stands() -> None:
+    with Company(0.5).judging():
+        pass
+    with pytest.raises(Nonconformance), Company(0.0).judging():
+        raise Nonconformance("late")
+    said = "others took 50% of all processors meanwhile; late"
+    with pytest.raises(Invalid, match=said), Company(0.5).judging():
+        raise Nonconformance("late")
+
+
 @pytest.mark.parametrize(("b", "bound"), [(HALF, 0.6), (TWICE, 2.1)])
 def test_a_ratio_that_is_surely_below_its_bound_holds(b: list[np.ndarray], bound: float) -> None:
     must_be_below(bound, median_ratio(Target.at(None), "ratio", SAME, b), "it takes")
