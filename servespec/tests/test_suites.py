@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import jsonschema
+import pytest
 
+from servespec.cli import _parser, _suites
 from servespec.verdicts.catalogue import FOLDER
 from servespec.verdicts.store import read
 from servespec.verdicts.verdict import Verdict
 
-from .judging import Workplace
+from .judging import TARGET, Workplace
 
 SCHEMA = json.loads(FOLDER.with_name("report-1.schema.json").read_text(encoding="utf-8"))
 PROTOCOL = """
@@ -63,3 +65,22 @@ def test_what_a_check_measured_is_in_the_report(tmp_path: Path) -> None:
     assert judged.report.checks[0].statistics[0]["value"] == 4.5
     page = (judged.folder / "stand-in/report.html").read_text(encoding="utf-8")
     assert "measured: p99/p50 = 4.5 (3 to unbounded, 99% sure, n = 1,000)" in page
+
+
+@pytest.mark.parametrize(
+    ("claims", "words", "suites"),
+    [
+        ("", "", ["conformance"]),
+        ("[claims.load]\n", "", ["conformance", "loadtests"]),
+        ("[claims.load]\n", "--profile load", ["loadtests"]),
+        ("[claims.load]\n", "--profile http,oip-rest", ["conformance"]),
+    ],
+)
+def test_a_file_is_certified_by_the_suites_of_what_it_claims(
+    claims: str, words: str, suites: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "target.toml"
+    file.write_text(TARGET.format(flag="") + claims)
+    given = _parser().parse_args(["certify", "--target", str(file), *words.split()])
+
+    assert _suites(given) == suites
