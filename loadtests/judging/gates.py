@@ -61,7 +61,13 @@ class Run:
 
 
 def spoilt(run: Run) -> list[str]:
-    """Why the run says nothing: a sentence for each gate that it did not pass."""
+    """Why the run says nothing: a sentence for each gate that it did not pass.
+
+    Of a run that was refused nothing was sent: all others follow from that.
+    """
+    refused = within_reach(run)
+    if refused and run.evidence.counts()[Fate.PENDING] == run.evidence.requests:
+        return [refused]
     return [why for gate in GATES if (why := gate(run))]
 
 

@@ -66,8 +66,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ended]:
 
     def run(name: str) -> Ended:
         at, fault, words = FAULTS[name]
-        folder: Path = tmp_path_factory.mktemp(name)
-        return load_with_a_fault(folder, at, fault, *words)
+        return load_with_a_fault(folders[name], at, fault, *words)
+
+    # The factory takes no two calls at once.
+    folders = {name: tmp_path_factory.mktemp(name) for name in FAULTS}
 
     with ThreadPoolExecutor(len(FAULTS)) as threads:
         return dict(zip(FAULTS, threads.map(run, FAULTS), strict=True))
@@ -133,8 +135,9 @@ def test_more_than_half_of_what_a_worker_reaches_is_refused_before_it_is_sent(
     assert (ended.code, ended.report["verdict"]) == (1, "INVALID")
     assert re.search(
         r"has to send 5\d,\d{3} requests a second, more than half .* it takes \d+ workers",
-        ended.report["spoilt"][1],
+        ended.report["spoilt"][0],
     )
+    assert len(ended.report["spoilt"]) == 1
     assert server.asked == []
     assert ended.left == []
 
