@@ -206,7 +206,7 @@ class _Slices:
         return binned(parts)
 
     def settled(self) -> Times:
-        return binned([each.response for each in self._slices])
+        return binned([each.response for each in self._slices], self._tally.response)
 
     def lag(self) -> Times:
         return binned([each.lag for each in self._slices])

@@ -71,9 +71,14 @@ class Times(ABC):
         return float(self.ascending(np.array([rank(percent, len(self)) - 1]))[0])
 
     def within(self, percent: float, confidence: float, worth: float) -> Interval:
-        """Where the true percentile lies, if they are worth so many independent ones."""
+        """Where the true percentile lies, if they are worth so many independent ones.
+
+        The one that was seen is within: of a few that is not so by itself.
+        """
         low, high = interval_ranks(len(self), percent, confidence, worth)
-        found = self.ascending(np.array([max(0, low - 1), max(0, high - 1)])).tolist()
+        seen = rank(percent, len(self))
+        places = np.array([min(low or seen, seen) - 1, max(high, seen) - 1])
+        found = self.ascending(places).tolist()
         return Interval(found[0] if low else -math.inf, found[1] if high else math.inf)
 
     def spread(self, bounds: np.ndarray) -> list[int]:
@@ -90,13 +95,15 @@ def exact(seconds: np.ndarray) -> Times:
     return _Exact(seconds)
 
 
-def binned(parts: Sequence[Histogram]) -> Times:
+def binned(parts: Sequence[Histogram], whole: Histogram | None = None) -> Times:
     """Kept as a histogram of each part of the schedule, in the order of time.
+
+    `whole` is all of them together, where that is known.
 
     Percentiles and bounds are known to 0.4 %. Of fewer than ten parts nobody can tell how the times
     in them cluster: they are worth one.
     """
-    return _Binned(parts)
+    return _Binned(parts, whole)
 
 
 class _Exact(Times):
@@ -145,11 +152,14 @@ class _Exact(Times):
 
 
 class _Binned(Times):
-    def __init__(self, parts: Sequence[Histogram]) -> None:
+    def __init__(self, parts: Sequence[Histogram], whole: Histogram | None = None) -> None:
         self._parts = parts
+        self._known = whole
 
     @cached_property
     def _whole(self) -> Histogram:
+        if self._known is not None:
+            return self._known
         found = Histogram()
         for part in self._parts:
             found.merge(part)

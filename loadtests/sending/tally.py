@@ -72,6 +72,7 @@ class Tally:
         width: seconds of a slice.
         end: of the schedule.
         slices: by their number.
+        response: the response times of all slices together.
         in_time: requests that were dispatched by the end of the schedule.
         stays: seconds that requests were under way, all together.
     """
@@ -81,6 +82,7 @@ class Tally:
         self.width = width
         self.end = end
         self.slices: defaultdict[int, Slice] = defaultdict(Slice)
+        self.response = Histogram()
         self.in_time = 0
         self.stays = 0.0
 
@@ -104,6 +106,7 @@ class Tally:
         lag = records.dispatched[rows] - records.intended[rows]
         fates = records.fate[rows]
         asked = fates != Fate.UNASKED
+        self.response.record_many(taken[asked])
         for number in np.unique(due).tolist():
             here = due == number
             each = self.slices[number]
@@ -145,6 +148,7 @@ class Tally:
         """Add what another one tells of the same schedule."""
         for number, each in other.slices.items():
             self.slices[number].merge(each)
+            self.response.merge(each.response)
         self.in_time += other.in_time
         self.stays += other.stays
 
@@ -168,7 +172,9 @@ class Tally:
     def first(self, count: int) -> "Tally":
         """As much of it as is due in the first slices."""
         found = Tally(self.offered[:count], self.width, float(count * self.width))
-        found.slices.update({number: self.slices[number] for number in range(count)})
+        for number in range(count):
+            found.slices[number] = self.slices[number]
+            found.response.merge(self.slices[number].response)
         found.in_time = sum(len(each.lag) for each in found.slices.values())
         found.stays = sum(each.under_way for each in found.slices.values())
         return found

@@ -74,6 +74,15 @@ def test_an_objective_gets_the_same_verdict(text: str) -> None:
     assert told.value == pytest.approx(exact.value, rel=0.005)
 
 
+@pytest.mark.parametrize("worth", [1.0, 2.0, 30.0, 8192.0])
+@pytest.mark.parametrize("percent", [50.0, 99.0, 99.9])
+def test_what_was_seen_lies_in_its_interval(percent: float, worth: float) -> None:
+    for evidence in (run_of(TAKEN).evidence, tallied(run_of(TAKEN)).evidence):
+        times = evidence.response()
+        within = times.within(percent, 0.99, worth)
+        assert within.low <= times.percentile(percent) <= within.high
+
+
 def test_each_second_has_the_same_numbers() -> None:
     run = run_of(TAKEN)
     exact, told = (report_of(each, "", []).summary for each in (run, tallied(run)))
