@@ -16,8 +16,9 @@ __all__: list[str] = []
 _WORK = "/coalesced/infer"
 _MODEL = "coalesced"
 _ONE_OF = 10
-_LATE_SECONDS = 0.4
+_LATE_SECONDS = 1.0
 _AT_LEAST_SECONDS = 0.15
+_IMAGE_SECONDS = 0.3
 _LARGE = 1 << 16
 
 _count = 0
@@ -70,5 +71,5 @@ async def grpc_slow_for_images(
 ) -> Message:
     """Takes its time over large messages."""
     if method == "ModelInfer" and request.ByteSize() > _LARGE:
-        await asyncio.sleep(_LATE_SECONDS)
+        await asyncio.sleep(_IMAGE_SECONDS)
     return await answer(request, context)
