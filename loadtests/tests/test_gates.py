@@ -53,8 +53,8 @@ FAULTS: dict[str, tuple[Callable[[Run], Run], str]] = {
     "shed": (_shed, "the generator shed 1 requests"),
     "beyond reach": (
         _beyond_reach,
-        "has to send 512 requests a second, more than half of the 400 that it reaches against a "
-        "server that does nothing: it takes 6 workers",
+        "has to send 512 requests a second, more than 70% of the 400 that it reaches against a "
+        "server that does nothing: it takes 4 workers",
     ),
     "load not achieved": (_sent_late, "had sent 98.5% of the load by the schedule's end"),
     "Little's law": (_counted_otherwise, "Little's law is off"),
