@@ -18,7 +18,7 @@ ACHIEVED = 0.99
 LITTLE = 0.05
 """By how much the two sides of L = lambda W may differ, as a share of the larger one."""
 REACHED = 0.7
-"""The share that may be asked of what a generator reaches. At seven tenths of it a request waits for
+"""The share that may be asked of what a generator reaches. At seven tenths a request waits for
 others, on average, a little longer than it takes itself (M/D/1); beyond, soon for long."""
 BESIDE = 1e-4
 """Seconds a request that they may differ in any case: the count is made beside the times, and where
@@ -144,8 +144,8 @@ def beyond_reach(calibrations: Sequence[Mapping[str, Any]]) -> str:
     worst = min(beyond, key=lambda each: float(each["reached"]))
     needed = math.ceil(sum(each["rate"] for each in calibrations) / (REACHED * worst["reached"]))
     return (
-        f"a worker has to send {worst['rate']:,.0f} requests a second, more than {REACHED:.0%} of the "
-        f"{worst['reached']:,.0f} that it reaches against a server that does nothing: it takes "
+        f"a worker has to send {worst['rate']:,.0f} requests a second, more than {REACHED:.0%} of "
+        f"the {worst['reached']:,.0f} that it reaches against a server that does nothing: it takes "
         f"{needed} workers"
     )
 
