@@ -9,7 +9,7 @@ READY   := .venv/.ready-$(GPU)
 export UV_SYSTEM_CERTS ?= true
 TARGET  ?= conformance/targets/reference/target.toml
 
-.PHONY: certify test check matrix repeat fuzz soak chaos certify-all bench clean
+.PHONY: certify test check matrix repeat load fuzz soak chaos certify-all bench clean
 
 certify: $(READY)  ## judge the reference server
 	$(BIN)/servespec certify --target $(TARGET) --only conformance
@@ -28,6 +28,10 @@ repeat: $(READY)  ## N runs of the judging, all of them must pass: make repeat N
 
 matrix: $(READY)  ## every defect against every check of its profile (about half an hour)
 	$(BIN)/python -m conformance.tests.matrix
+
+load: $(READY)  ## judge the reference server under load, and try the defects: five minutes, alone
+	$(BIN)/servespec certify --target $(TARGET) --only loadtests
+	SERVESPEC_LOAD=1 $(BIN)/python -m pytest -q loadtests/tests/test_checks.py
 
 fuzz: .venv-fuzz/.ready  ## 100,000 hostile requests; again: make fuzz REQUESTS=500 SEED=7 PART=rest
 	.venv-fuzz/bin/python -m conformance.fuzzing --requests $(or $(REQUESTS),100000) \

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from loadtests.commands import begin_patched
-from loadtests.plan import Plan
-from loadtests.regression import Rule, interleaved, report_of
+from loadtests.comparing.regression import Rule, interleaved, report_of
+from loadtests.sending.plan import Plan
 from loadtests.tests.scripted import scripted
 from servespec.verdicts.verdict import Verdict
 
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _verdicts(given: argparse.Namespace) -> Iterator[Verdict]:
-    from loadtests.blocks import drive, endpoint_of
+    from loadtests.comparing.blocks import drive, endpoint_of
 
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -2,42 +2,38 @@
 
 import argparse
 import json
-import os
-import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from servespec.fixtures import build
 from servespec.target.environment import InstallError
-from servespec.target.given import UsageError, must_listen, running, source_of, writable
+from servespec.target.given import UsageError, running, source_of, writable
 from servespec.target.leftovers import current_run
 from servespec.target.manifest import Addresses, Manifest, ManifestError
 from servespec.target.objective import ObjectiveError
-from servespec.target.process import StartError, TargetProcess, free_port
+from servespec.target.process import StartError, free_port
 from servespec.verdicts.verdict import Verdict
 
+from .hosting import must_host
 from .options import add_options, limits_of, objectives_of, plan_of
-from .plan import PlanError
 from .profiles import PROFILES
-from .terminal import exit_code
+from .reaching import attend, must_serve, on_plane, reached
+from .sending.plan import PlanError
+from .sending.template import template_of
+from .showing.terminal import exit_code
 
 __all__ = ["run"]
 
 USAGE, SUITE_FAILED, INTERRUPTED = 2, 3, 130
 BESIDE_SECONDS = 180.0
 """That a run may take beside its schedule and the wait for the last answer."""
-STOP_SECONDS = 15.0
-"""In which Locust has judged what it was told to stop, and has ended its workers."""
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PASSED_ON = (
-    *("arrivals", "rate", "seconds", "workload", "plane", "seed"),
-    *("answer_seconds", "in_flight", "target"),
+    *("arrivals", "rate", "seconds", "workload", "plane", "template", "seed"),
+    *("answer_seconds", "in_flight", "keep", "target"),
 )
 
 
@@ -60,9 +56,10 @@ def run(words: Sequence[str]) -> int:
     try:
         given = _given(words)
         manifest = _manifest(given)
-        folder = writable(Path(given.report_dir).absolute(), manifest.target.name)
-        folder /= manifest.target.name
-        with _reached(manifest, folder) as addresses:
+        place = Path(manifest.target.name, "load")  # beside the parts of the report
+        folder = writable(Path(given.report_dir).absolute(), str(place)) / place
+        with reached(manifest, folder / "target.log") as addresses:
+            must_host(manifest, addresses, plan_of(given))
             return _run(given, addresses, folder)
     except (UsageError, ManifestError, PlanError, ObjectiveError) as error:
         return _failed(error, USAGE)
@@ -92,7 +89,12 @@ def _given(words: Sequence[str]) -> argparse.Namespace:
     given = parser.parse_args(words)
     if given.processes < 1:
         raise UsageError(f"--processes: expected a number from 1, found {given.processes}")
-    plan_of(given).offsets()
+    plan = plan_of(given)
+    plan.must_be_shared(given.processes)
+    plan.offsets()
+    template_of(plan)
+    if plan.together and given.processes > 1:
+        raise UsageError(f"--processes: expected 1 for {plan.arrivals}, which is one loop")
     objectives_of(given)
     limits_of(given)
     return given
@@ -103,39 +105,19 @@ def _manifest(given: argparse.Namespace) -> Manifest:
         raise UsageError("expected --target FILE, --target-url URL or --target-grpc HOST:PORT")
     source = source_of(given)
     manifest = running(source, given) if given.target else source
-    serves = manifest.serves_grpc if given.plane == "grpc" else manifest.serves_rest
-    if not serves:
-        wanted = "gRPC" if given.plane == "grpc" else "REST"
-        raise UsageError(f"--plane {given.plane}: expected a {wanted} address, found none")
-    manifest.headers()  # their variables are set
+    must_serve(manifest, given.plane)
     return manifest
-
-
-@contextmanager
-def _reached(manifest: Manifest, folder: Path) -> Iterator[Addresses]:
-    """Where the target is while the block runs: started for it where the file says how."""
-    if manifest.start is None:
-        try:
-            must_listen(manifest)
-        except StartError as error:
-            raise UsageError(str(error)) from None
-        yield manifest.addresses
-        return
-    with tempfile.TemporaryDirectory(dir=current_run().folder) as scratch:
-        models = Path(scratch, "models")
-        build(models)
-        with TargetProcess.start(manifest, models=models, log=folder / "target.log") as process:
-            process.wait_ready()
-            yield process.addresses
 
 
 def _run(given: argparse.Namespace, addresses: Addresses, folder: Path) -> int:
     report = folder / "load.json"
     report.unlink(missing_ok=True)
-    host = addresses.grpc if given.plane == "grpc" else addresses.rest
+    host = on_plane(addresses, given.plane)
     files = ["--load-report", str(report), "--json-file", str(folder / "locust")]  # adds .json
     patience = given.seconds + given.answer_seconds + BESIDE_SECONDS
-    code = _locust([*_words(given), "--host", str(host), *files], folder, patience)
+    told = {"--rest-url": addresses.rest, "--metrics-url": addresses.metrics}
+    places = [f"{option}={url}" for option, url in told.items() if url]
+    code = _locust([*_words(given), "--host", host, *places, *files], folder, patience)
     if not report.exists():
         raise StartError(f"Locust ended with code {code} and left no report{_last_words(folder)}")
     verdict = Verdict(json.loads(report.read_text(encoding="utf-8"))["verdict"])
@@ -147,7 +129,7 @@ def _words(given: argparse.Namespace) -> list[str]:
     """Locust's options; what is secret stays in the environment and in the target file."""
     words = ["--headless", "--only-summary", "--loglevel", "WARNING"]
     values = {name: getattr(given, name) for name in PASSED_ON}
-    known = {name: value for name, value in values.items() if value is not None}
+    known = {name: value for name, value in values.items() if value not in (None, "")}
     words += [f"--{name.replace('_', '-')}={value}" for name, value in known.items()]
     words += [f"--slo={text}" for text in given.slo or []]
     words += [f"--budget={text}" for text in given.budget or []]
@@ -164,10 +146,7 @@ def _among(processes: int) -> list[str]:
 
 
 def _locust(words: Sequence[str], folder: Path, patience: float) -> int:
-    """Run Locust to its end; whoever ends us lets it judge what it has first.
-
-    It is a session of its own: Ctrl-C in a terminal comes to us alone, and is passed on once.
-    """
+    """Run Locust to its end; whoever ends us lets it judge what it has first."""
     current_run()  # from here on SIGTERM unwinds as Ctrl-C does, and nothing is left at the end
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *words]
     with (
@@ -176,19 +155,7 @@ def _locust(words: Sequence[str], folder: Path, patience: float) -> int:
             command, stdin=subprocess.DEVNULL, stdout=log, start_new_session=True
         ) as locust,
     ):
-        try:
-            return locust.wait(patience)
-        except (KeyboardInterrupt, subprocess.TimeoutExpired):
-            locust.send_signal(signal.SIGTERM)
-            return _ended(locust)
-
-
-def _ended(locust: "subprocess.Popen[bytes]") -> int:
-    try:
-        return locust.wait(STOP_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        os.killpg(locust.pid, signal.SIGKILL)
-        return locust.wait(STOP_SECONDS)
+        return attend(locust, patience)
 
 
 def _last_words(folder: Path) -> str:

@@ -21,19 +21,21 @@ from servespec.target.manifest import ManifestError
 from servespec.target.objective import Objective, ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
-from .access import Access
-from .budget import Limit
-from .exports import Outcome, write_all
-from .master import Master
-from .options import add_options, limits_of, objectives_of, plan_of
-from .plan import PlanError
-from .records import Fate, Records
-from .report import LoadReport, report_of
-from .tables import refine_tables
-from .terminal import exit_code, progress, rendered
-from .webui.tab import add_tab
-from .worker import Assignment, Worker
-from .workloads import Question
+from .counting import Counting
+from .distributed.master import Master
+from .distributed.worker import Assignment, Worker
+from .judging.budget import Limit
+from .judging.report import LoadReport, report_of
+from .options import add_options, limits_of, objectives_of, places_of, plan_of
+from .sending.access import Access
+from .sending.plan import PlanError
+from .sending.records import Fate, Records
+from .sending.template import template_of
+from .sending.workloads import Question
+from .showing.exports import Outcome, write_all
+from .showing.tables import refine_tables
+from .showing.terminal import exit_code, progress, rendered
+from .showing.webui.tab import add_tab
 
 __all__ = ["OpenLoopUser", "ScheduleShape", "master_of"]
 
@@ -74,6 +76,7 @@ class LoadTest:
         self.mistake = ""
         self.worker = Worker(self._tell, self._fire, self._access)
         self.master: Master | None = None
+        self._counting: Counting | None = None
 
     def listen(self) -> None:
         """Hear the messages of the other side."""
@@ -81,7 +84,7 @@ class LoadTest:
             self._on("assign", lambda data: self.worker.assign(Assignment.of(data)))
             self._on("go", lambda _: self.worker.go())
         if not isinstance(self._runner, WorkerRunner):
-            for kind in ("ready", "rows", "done"):
+            for kind in ("ready", "rows", "counts", "done"):
                 self._on(kind, partial(self._hear, kind))
 
     def begin(self) -> None:
@@ -89,30 +92,37 @@ class LoadTest:
 
         Raises:
             PlanError: it cannot be.
+            ManifestError: there is a mistake in one of its files.
         """
         plan, host, self.mistake = plan_of(self._given), self.address, ""
         self.objectives, self.report = objectives_of(self._given), None
         self.limits = limits_of(self._given)
+        template_of(plan)
         if not host:
             raise PlanError("host: expected the address of a server, found nothing")
-        self.master = Master(plan, host, RunnerChannel(self._runner))
+        channel = RunnerChannel(self._runner)
+        if plan.together and len(channel.workers()) > 1:
+            raise PlanError(f"{plan.arrivals}: expected one worker, as it is one loop")
+        self.master = Master(plan, host, channel)
+        if self.limits:
+            self._counting = Counting(plan, places_of(self._given, host), self._access())
+        self._look()
         self.master.begin()
 
-    def is_over(self) -> bool:
-        """Whether the run has ended; then it is judged."""
-        master = self.master
-        if master is None or self.report is not None:
-            return True
-        if not master.is_over():
-            sys.stderr.write(f"\r{progress(master)}\033[K")
+    def proceed(self) -> None:
+        """Show how a run goes on; judge it once nothing more is to be expected of it."""
+        if self.master is None or not self.is_under_way:
+            return
+        if self.master.is_over():
+            self._end(self.master)
+        else:
+            self._look()
+            sys.stderr.write(f"\r{progress(self.master)}\033[K")
             sys.stderr.flush()
-            return False
-        self._end(master)
-        return True
 
     def cut_off(self) -> None:
         """Judge a run that was ended early, by whatever the workers have told."""
-        if self.master is not None and self.report is None:
+        if self.master is not None and self.is_under_way:
             self._end(self.master)
 
     @property
@@ -125,12 +135,22 @@ class LoadTest:
         """Whether a run has begun that was not judged."""
         return self.master is not None and self.report is None
 
+    def _look(self) -> None:
+        """Ask the server what it has counted, where that is of use."""
+        if self._counting is not None and self.master is not None:
+            self._counting.look()
+            self.master.counted = self._counting.counted()
+
     def _end(self, master: Master) -> None:
+        self._look()
+        if self._counting is not None:
+            self._counting.close()
+            self._counting = None
         self.report = report_of(master.run(), self.address, self.objectives, self.limits)
         sys.stderr.write(f"\r\033[K{rendered(self.report)}")
         self._environment.process_exit_code = exit_code(self.report.verdict)
         if self._given.load_report:
-            outcome = Outcome(self.report, master.records, time.time() - master.elapsed)
+            outcome = Outcome(self.report, master.run().evidence, time.time() - master.elapsed)
             write_all(outcome, Path(self._given.load_report))
 
     def _access(self) -> Access:
@@ -144,15 +164,15 @@ class LoadTest:
 
     def _fire(self, question: Question, records: Records, row: int) -> None:
         """Let Locust's own tables know; its times count from the intended moment too."""
-        fate = records.fate[row]
-        done = records.done[row]
+        fate = Fate(int(records.fate[row]))  # numpy's own numbers would cost 10 us a request
+        taken = float(records.done[row] - records.intended[row])
         error = None
-        if fate != Fate.ANSWERED:
-            error = Unanswered(f"{Fate(fate).name.lower()}, status {records.status[row]}")
+        if fate is not Fate.ANSWERED:
+            error = Unanswered(f"{fate.name.lower()}, status {records.status[row]}")
         self._environment.events.request.fire(  # type: ignore[no-untyped-call]
             request_type=self._given.plane,
             name=question.request.model_name,
-            response_time=0.0 if math.isnan(done) else (done - records.intended[row]) * 1000,
+            response_time=0.0 if math.isnan(taken) else taken * 1000,
             response_length=0,
             exception=error,
             context={},
@@ -207,7 +227,8 @@ class ScheduleShape(LoadTestShape):
                 sys.stderr.write(f"servespec: {error}\n")
                 runner.environment.process_exit_code = 2
                 return None
-        if test.is_over():
+        test.proceed()
+        if not test.is_under_way:
             return None
         count = len(RunnerChannel(runner).workers())
         return count, float(count)
@@ -236,7 +257,7 @@ def _init(environment: Environment, runner: Runner | None, web_ui: WebUI | None,
 def _test_stop(environment: Environment, **_: Any) -> None:
     """A run that somebody stopped is judged as well, once its workers have told of it."""
     if environment in _TESTS:
-        _TESTS[environment].is_over()
+        _TESTS[environment].proceed()
 
 
 @events.quit.add_listener  # type: ignore[untyped-decorator]

@@ -56,16 +56,18 @@ def _verbs_that_judge(verbs: Verbs) -> None:
 
     certify = _verb(verbs, "certify", _certify, "start what a target file names, judge it, stop it")
     _judging_options(certify)
-    certify.add_argument("--only", choices=["conformance"], help="run this suite only")
+    certify.add_argument("--only", choices=["conformance", "loadtests"], help="run this suite only")
 
     text = "load a server in an open loop, and judge its tail (needs the extra load)"
     load = _verb(verbs, "load", _load, text)
     _load_options(load)
 
     text = "find the load that one replica serves within its objectives (needs the extra load)"
-    _passed_on(verbs, "capacity", "loadtests.knee", text, "--target-url URL --slo OBJECTIVE ...")
+    words = "--target-url URL --slo OBJECTIVE ..."
+    _passed_on(verbs, "capacity", "loadtests.comparing.knee", text, words)
     text = "compare a server with what it was, in turn (needs the extra load)"
-    _passed_on(verbs, "regression", "loadtests.regression", text, "--old URL --new URL ...")
+    words = "--old URL --new URL ..."
+    _passed_on(verbs, "regression", "loadtests.comparing.regression", text, words)
 
 
 def _passed_on(verbs: Verbs, name: str, module: str, text: str, rest: str) -> None:
@@ -92,7 +94,8 @@ def _load_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", metavar="R", help="requests a second")
     parser.add_argument("--seconds", metavar="S", help="for how long")
     parser.add_argument("--workload", metavar="NAME", help="what is asked")
-    parser.add_argument("--plane", metavar="NAME", help="what is spoken: rest, binary or grpc")
+    parser.add_argument("--plane", metavar="NAME", help="what is spoken: rest, binary, grpc, json")
+    parser.add_argument("--template", metavar="FILE", help="how to ask over json")
     parser.add_argument("--seed", metavar="N", help="of the arrivals, and of what each asks")
     parser.add_argument("--answer-seconds", metavar="S", help="after which a request is lost")
     parser.add_argument("--in-flight", metavar="N", help="the most under way in one process")
@@ -167,7 +170,27 @@ def _conformance(given: argparse.Namespace) -> int:
 def _certify(given: argparse.Namespace) -> int:
     if not given.target:
         raise CommandError("certify: expected --target FILE; `servespec init URL` writes one")
-    return _judged(_pytest("conformance", given))
+    codes = []
+    for suite in [given.only] if given.only else _suites(given):
+        codes.append(_judged(_pytest(suite, given)))
+        if codes[-1] == USAGE or codes[-1] >= SIGNALLED:
+            break
+    return max(codes)
+
+
+def _suites(given: argparse.Namespace) -> list[str]:
+    """Those that have something to judge: in the profiles that are named, else in all."""
+    from servespec.target.manifest import ManifestError, load
+    from servespec.verdicts.profile import CONFORMANCE, PROFILES
+
+    try:
+        claimed = load(Path(given.target)).claims
+    except ManifestError:
+        return [CONFORMANCE]  # which says what is wrong with the file
+    core = (name for name in PROFILES if PROFILES[name].core)
+    named = [name for part in given.profile or [] for name in part.split(",")] or [*core, *claimed]
+    found = (PROFILES[name].suite for name in named if name in PROFILES)
+    return list(dict.fromkeys(found)) or [CONFORMANCE]
 
 
 def _load(given: argparse.Namespace) -> int:

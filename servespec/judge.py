@@ -22,6 +22,7 @@ from servespec.target.outcomes import (
 )
 from servespec.target.process import StartError
 from servespec.verdicts.catalogue import CATALOGUE, Level, Requirement
+from servespec.verdicts.profile import CONFORMANCE, PROFILES
 from servespec.verdicts.report import Report
 from servespec.verdicts.requirement import Check
 from servespec.verdicts.result import CheckResult
@@ -62,7 +63,7 @@ class Judge:
         self.red = 0
         self.deaths: list[str] = []
         self.gone_after: str | None = None
-        self.report: Report | None = None
+        self.reports: Sequence[Report] = ()
 
     def pytest_configure(self) -> None:
         """Keeps Hypothesis to the same examples everywhere, and out of the user's folder."""
@@ -75,12 +76,20 @@ class Judge:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leaves out the checks of profiles that were not asked for by name."""
-        wanted = self.session.options.profiles
-        left_out = [item for item in items if wanted and profile_of(item) not in (None, *wanted)]
+        """Leaves out the checks that were not asked for."""
+        left_out = [item for item in items if not self._wants(profile_of(item))]
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if item not in left_out]
+
+    def _wants(self, profile: str | None) -> bool:
+        """Whether a check of the profile was asked for by name, or is no matter of minutes."""
+        options = self.session.options
+        if profile is None:
+            return True
+        if options.profiles:
+            return profile in options.profiles
+        return not options.by_default or PROFILES[profile].suite == CONFORMANCE
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
         """Prints what will be asked, before the first request."""
@@ -163,6 +172,7 @@ class Judge:
             call.duration,
             variants,
             tuple(asdict(exchange) for exchange in kept),
+            tuple(asdict(statistic) for statistic in self.session.target.statistics),
         )
 
     def _show(self, item: pytest.Item, report: pytest.TestReport, result: CheckResult) -> None:
@@ -195,11 +205,11 @@ class Judge:
         try:
             if self.results:
                 self.results += self._unasked(session.items)
-                self.report = self.session.report(self.results)
+                self.reports = self.session.reports(self.results)
         finally:
             self.session.close()
-        if self.report:
-            write(self.report, self.session.report_dir)
+        for report in self.reports:
+            write(report, self.session.report_dir)
         if not self.session.options.by_default:
             session.exitstatus = self._exit_code(session)
 
@@ -217,18 +227,20 @@ class Judge:
         """What the verdicts call for, unless the run did not come to its end."""
         if self.broken:
             return SUITE_FAILED
-        if self.report is None or session.exitstatus not in (0, 1):
+        if not self.reports or session.exitstatus not in (0, 1):
             return session.exitstatus
         others_failed = session.testsfailed > self.red  # the user's own tests, beside the checks
-        return self.report.exit_code or int(others_failed or bool(self.deaths))
+        worst = max(report.exit_code for report in self.reports)
+        return worst or int(others_failed or bool(self.deaths))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Prints the table by profile."""
         for text in self.broken:
             terminalreporter.write_line(text)
-        if self.report:
+        for report in self.reports:
             terminalreporter.write_line("")
-            terminalreporter.write_line(verdict_table(self.report))
+            terminalreporter.write_line(verdict_table(report))
+        if self.reports:
             terminalreporter.write_line(f"report: {self.session.report_dir}/report.html")
 
     def pytest_unconfigure(self) -> None:

@@ -1,6 +1,7 @@
 """Load tests for one's own tests: run in a process of their own, judged there, read here."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +26,13 @@ class LoadResult:
         report: everything, as in `load.json`.
         folder: where that file and the others lie.
         text: what a reader of a terminal would have seen.
+        command: repeats it.
     """
 
     report: Mapping[str, Any]
     folder: Path
     text: str
+    command: str = ""
 
     @property
     def verdict(self) -> str:
@@ -57,10 +60,13 @@ class LoadTest:
     Args:
         words: of the command line that name the server.
         folder: makes a folder for the reports of each.
+
+    Attributes:
+        words: the same.
     """
 
     def __init__(self, words: Sequence[str], folder: Callable[[], Path]) -> None:
-        self._words = words
+        self.words = words
         self._folder = folder
 
     def __call__(
@@ -82,11 +88,14 @@ class LoadTest:
         if seconds is not None:
             given["seconds"] = seconds
         words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-        done = _run([*self._words, *words, *(f"--slo={text}" for text in slo)])
+        words = [*self.words, *words, *(f"--slo={text}" for text in slo)]
+        done = _run(words)
         if done.returncode >= USAGE or done.returncode < 0:
             raise LoadTestError((done.stdout + done.stderr).strip())
-        (file,) = folder.glob("*/load.json")
-        return LoadResult(json.loads(file.read_text(encoding="utf-8")), file.parent, done.stderr)
+        (file,) = folder.glob("*/load/load.json")
+        report = json.loads(file.read_text(encoding="utf-8"))
+        command = shlex.join(["servespec", "load", *words])
+        return LoadResult(report, file.parent, done.stderr, command)
 
 
 def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[str]":

@@ -34,7 +34,7 @@ from servespec.target.readiness import connect
 from servespec.target.target import FixtureBinding, Target
 from servespec.verdicts.baseline import Baseline, BaselineError
 from servespec.verdicts.catalogue import CATALOGUE, Level
-from servespec.verdicts.profile import PROFILES
+from servespec.verdicts.profile import CONFORMANCE, PROFILES
 from servespec.verdicts.report import Report, SuiteInfo, TargetInfo
 from servespec.verdicts.requirement import Check
 from servespec.verdicts.result import CheckResult
@@ -59,13 +59,13 @@ class NotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to judge, how far to go, where to write; `command` asks for the same again.
+    """What to judge, how far to go, where to write; `words` of a command line ask for it again.
 
     `source` is the target file as it was written, `manifest` what the addresses that were given
     beside it have left of it: nothing is started to be judged then.
     """
 
-    command: str
+    words: tuple[str, ...]
     source: Manifest
     manifest: Manifest
     profiles: tuple[str, ...]
@@ -87,7 +87,7 @@ class Options:
         beside = manifest.folder / "baseline.toml"
         known = Path(given.baseline) if given.baseline else beside
         return cls(
-            command=_command(given),
+            words=tuple(_words(given)),
             source=source,
             manifest=manifest,
             profiles=tuple(named),
@@ -98,17 +98,26 @@ class Options:
             by_default=getattr(given, "target_by_default", False),
         )
 
+    def command(self, suite: str) -> str:
+        """The command line that a reader can paste to have a suite judge again."""
+        has_file = "--target" in self.words
+        if suite == CONFORMANCE:
+            runs = {"--target-url", "--target-grpc"}.intersection(self.words)
+            verb = "certify" if has_file and not runs else "conformance"
+            return shlex.join(["servespec", verb, *self.words])
+        if has_file:
+            return shlex.join(["servespec", "certify", *self.words, "--only", suite])
+        return shlex.join(["pytest", "--pyargs", f"servespec.suites.{suite}", *self.words])
 
-def _command(given: argparse.Namespace) -> str:
-    """The command line that a reader can paste to repeat the run."""
-    started = given.target and not (given.target_url or given.target_grpc)
-    words = ["servespec", "certify" if started else "conformance"]
+
+def _words(given: argparse.Namespace) -> list[str]:
+    words = []
     for name in ("target", "target_url", "target_grpc", "baseline"):
         if value := getattr(given, name):
             words += [f"--{name.replace('_', '-')}", value]
     for name in given.profile or ():
         words += ["--profile", name]
-    return shlex.join(words + (["--intrusive"] if given.intrusive else []))
+    return words + (["--intrusive"] if given.intrusive else [])
 
 
 class Session:
@@ -290,19 +299,26 @@ class Session:
         """Stops the target; nothing of it is left."""
         self._open.close()
 
-    def report(self, checks: Sequence[CheckResult]) -> Report:
-        """What the run found."""
+    def reports(self, checks: Sequence[CheckResult]) -> list[Report]:
+        """What the run found: a part for each suite."""
+        judged: dict[str, list[CheckResult]] = {}
+        for check in checks:
+            profile = PROFILES[CATALOGUE[check.requirement].profile]
+            judged.setdefault(profile.suite, []).append(check)
+        return [self._report(suite, checks) for suite, checks in judged.items()]
+
+    def _report(self, suite: str, checks: Sequence[CheckResult]) -> Report:
         manifest = self.options.manifest
         addresses = self.addresses
         urls = {"rest": addresses.rest, "grpc": addresses.grpc}
         return Report(
             suite=SuiteInfo(
-                name="conformance",
+                name=suite,
                 version=version("servespec"),
                 seed="derandomized",
                 started=self._began,
                 seconds=round(time.time() - self._began, 3),
-                command=self.options.command,
+                command=self.options.command(suite),
             ),
             target=TargetInfo(
                 name=self.name,
@@ -313,7 +329,7 @@ class Session:
                 detected={"extensions": list(self.extensions)},
                 file_sha256=manifest.sha256,
             ),
-            claimed=self.claimed,
+            claimed=tuple(name for name in self.claimed if PROFILES[name].suite == suite),
             checks=tuple(checks),
             environment={
                 "platform": platform.platform(),

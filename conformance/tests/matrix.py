@@ -19,7 +19,7 @@ import pytest
 from servespec.target.defects import DefectSwitch
 from servespec.target.instance import DEFECTS
 from servespec.verdicts.catalogue import CATALOGUE
-from servespec.verdicts.profile import PROFILES
+from servespec.verdicts.profile import CONFORMANCE, PROFILES
 from servespec.verdicts.result import CheckResult
 from servespec.verdicts.verdict import Verdict
 
@@ -102,7 +102,8 @@ def chosen(
         for name, ids in breaks.items()
         if not defects or name in defects
     ]
-    wanted = set(profiles) or {name for run in all_runs for name in run.profiles}
+    ours = {name for name, profile in PROFILES.items() if profile.suite == CONFORMANCE}
+    wanted = set(profiles) or {name for run in all_runs for name in run.profiles & ours}
     runs = [Run(run.defect, run.breaks, run.profiles & wanted) for run in all_runs]
     return [Run(SOUND, frozenset(), frozenset(wanted)), *(run for run in runs if run.profiles)]
 

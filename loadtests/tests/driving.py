@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..records import Records
+from ..sending.records import Records
 
 __all__ = ["Driven", "drive"]
 
@@ -37,10 +37,13 @@ def drive(
     timeout: float = 5.0,
     in_flight: int = 1000,
     target: Path | None = None,
+    template: Path | None = None,
 ) -> Driven:
     """Send requests to an address at these seconds, as `identity` asks them."""
     given = {"address": address, "offsets": offsets.tolist(), "plane": plane, "timeout": timeout}
-    given |= {"in_flight": in_flight, "target": str(target) if target else None}
+    files = {"target": target, "template": template}
+    given |= {name: str(file) if file else None for name, file in files.items()}
+    given["in_flight"] = in_flight
     command = [sys.executable, "-m", "loadtests.tests.driving", json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stderr
@@ -55,19 +58,24 @@ def _main(given: dict[str, Any]) -> None:
     gevent.monkey.patch_all()
     from contextlib import ExitStack
 
-    from ..access import Access
-    from ..generator import Generator
-    from ..pacer import CLOCK
-    from ..planes import Endpoint, senders
-    from ..workloads import workload_of
+    from ..sending.access import Access
+    from ..sending.generator import Generator
+    from ..sending.pacer import CLOCK
+    from ..sending.planes import Endpoint, senders
+    from ..sending.template import read_template
+    from ..sending.workloads import workload_of
 
-    offsets, target = np.array(given["offsets"]), given["target"]
+    offsets, target, template = np.array(given["offsets"]), given["target"], given["template"]
     endpoint = Endpoint(
-        given["plane"], given["address"], Access.of(Path(target) if target else None)
+        given["plane"],
+        given["address"],
+        Access.of(Path(target) if target else None),
+        read_template(Path(template)) if template else None,
     )
     questions = workload_of("identity", 1).questions
+    choice = [number % 2 if template else 0 for number in range(len(offsets))]
     with ExitStack() as opened:
-        sender = senders(endpoint, questions, [0] * len(offsets), given["timeout"], opened)
+        sender = senders(endpoint, questions, choice, given["timeout"], opened)
         numbers = np.arange(len(offsets))
         generator = Generator(numbers, offsets, sender, given["in_flight"], lambda _row: None)
         generator.run(CLOCK() + 0.1, given["timeout"])

@@ -58,7 +58,7 @@ class Loading:
         """Wait for the end."""
         _, text = self.process.communicate(timeout=SECONDS)
         left = [each for each in self._below if each.is_running()]
-        files = list(self._folder.glob("reports/*/load.json"))
+        files = list(self._folder.glob("reports/*/load/load.json"))
         assert files, text
         report = json.loads(files[0].read_text(encoding="utf-8"))
         return Ended(self.process.returncode, report, text, left)

@@ -61,7 +61,7 @@ class Paging:
 def paging() -> Iterator[Paging]:
     """Start both, and end both."""
     with ExitStack() as opened:
-        null = [sys.executable, "-m", "loadtests.null_server", "rest"]
+        null = [sys.executable, "-m", "loadtests.calibration.null_server", "rest"]
         server = opened.enter_context(
             subprocess.Popen(null, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         )

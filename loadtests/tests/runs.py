@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..gates import Run
-from ..plan import Plan
-from ..records import Fate, Records
+from ..judging.gates import Run
+from ..sending.plan import Plan
+from ..sending.records import Fate, Records
 
 __all__ = ["run_of"]
 

@@ -16,10 +16,10 @@ from servespec.target.manifest import load
 from servespec.target.objective import ObjectiveError
 from servespec.verdicts.verdict import Verdict
 
-from ..budget import PARTS, Limit, budget_of, durations
-from ..gates import Run
-from ..records import Fate
-from ..report import report_of
+from ..judging.budget import PARTS, Limit, budget_of, durations
+from ..judging.gates import Run
+from ..judging.report import report_of
+from ..sending.records import Fate
 from .driving import drive
 from .runs import run_of
 from .scripted import scripted

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ..charts import Scale, fitted, whole
+from ..showing.charts import Scale, fitted, whole
 
 
 def test_a_logarithmic_scale_puts_equal_ratios_equally_far_apart() -> None:

@@ -17,9 +17,9 @@ from servespec.target.manifest import ManifestError
 from servespec.verdicts.verdict import Verdict
 from servespec.wire.proto import ModelInferRequest
 
-from ..access import Access
-from ..records import Fate
-from ..terminal import exit_code
+from ..sending.access import Access
+from ..sending.records import Fate
+from ..showing.terminal import exit_code
 from .driving import drive
 from .loading import load
 from .misbehaving import Reply, misbehaving

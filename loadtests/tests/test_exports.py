@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from servespec.stats.hgrm import read_hgrm
 from servespec.target.objective import Objective
 
-from ..budget import Limit
-from ..exports import Outcome, junit, prometheus, write_all
-from ..records import Fate
-from ..report import report_of
+from ..judging.budget import Limit
+from ..judging.report import report_of
+from ..sending.records import Fate
+from ..showing.exports import Outcome, junit, prometheus, write_all
 from .runs import run_of
 
 KEPT, MISSED, OPEN = "p50 < 100ms", "p50 < 1ms", "p99.9 < 100ms"
@@ -23,7 +23,7 @@ KEPT, MISSED, OPEN = "p50 < 100ms", "p50 < 1ms", "p99.9 < 100ms"
 def outcome(taken: np.ndarray, *objectives: str) -> Outcome:
     run = run_of(taken)
     asked = [Objective.parse(text) for text in objectives]
-    return Outcome(report_of(run, "http://127.0.0.1:8000", asked), run.records, 1e9)
+    return Outcome(report_of(run, "http://127.0.0.1:8000", asked), run.evidence, 1e9)
 
 
 def test_junit_has_a_case_for_each_objective_and_fails_all_but_a_pass() -> None:
@@ -40,7 +40,7 @@ def test_junit_of_a_run_without_objectives_is_skipped_unless_the_run_is_worthles
     assert "<skipped" in junit(outcome(np.full(512, 0.01)))
     run = run_of(np.full(512, 0.01))
     run.records.fate[0] = Fate.SHED
-    spoilt = Outcome(report_of(run, "http://127.0.0.1:8000", []), run.records, 1e9)
+    spoilt = Outcome(report_of(run, "http://127.0.0.1:8000", []), run.evidence, 1e9)
     assert 'failure type="INVALID" message="INVALID: the generator shed 1' in junit(spoilt)
 
 
@@ -71,8 +71,9 @@ def test_all_lie_beside_the_report_and_the_distribution_counts_every_request(
 
 
 def test_where_nothing_was_sent_there_is_no_distribution(tmp_path: Path) -> None:
-    empty = outcome(np.full(512, 0.01))
-    empty.records.fate[:] = Fate.UNASKED
+    run = run_of(np.full(512, 0.01))
+    run.records.fate[:] = Fate.UNASKED
+    empty = Outcome(report_of(run, "http://127.0.0.1:8000", []), run.evidence, 1e9)
     write_all(empty, tmp_path / "report")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"report", "report.html", "report.junit.xml", "report.prom"}
@@ -82,6 +83,6 @@ def test_junit_has_a_case_for_what_each_part_of_the_time_may_take() -> None:
     header = "compute;dur=5, total;dur=8"
     run = replace(run_of(np.full(2048, 0.01)), timings=dict.fromkeys(range(0, 2048, 16), header))
     report = report_of(run, "http://127.0.0.1:8000", [], [Limit.parse("inference < 4ms")])
-    text = junit(Outcome(report, run.records, 1e9))
+    text = junit(Outcome(report, run.evidence, 1e9))
     assert 'name="inference mean &lt; 4ms"' in text
     assert 'failures="1"' in text

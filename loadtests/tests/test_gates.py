@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ..gates import GATES, Run, spoilt
-from ..records import Fate
+from ..judging.gates import GATES, Run, spoilt
+from ..sending.records import Fate
 from .runs import run_of
 
 
@@ -32,6 +32,10 @@ def _shed(run: Run) -> Run:
     return run
 
 
+def _beyond_reach(run: Run) -> Run:
+    return replace(run, calibrations=[{"rate": 512.0, "reached": 400.0}] * 2)
+
+
 def _sent_late(run: Run) -> Run:
     run.records.dispatched[-15:] += 1.0
     run.records.done[-15:] += 1.0
@@ -47,6 +51,11 @@ FAULTS: dict[str, tuple[Callable[[Run], Run], str]] = {
     "rows are missing": (_lost_rows, "nothing is known of 500 requests"),
     "stopped": (_stopped, "stopped before 400 of 1,000 requests were sent"),
     "shed": (_shed, "the generator shed 1 requests"),
+    "beyond reach": (
+        _beyond_reach,
+        "has to send 512 requests a second, more than 70% of the 400 that it reaches against a "
+        "server that does nothing: it takes 4 workers",
+    ),
     "load not achieved": (_sent_late, "had sent 98.5% of the load by the schedule's end"),
     "Little's law": (_counted_otherwise, "Little's law is off"),
 }

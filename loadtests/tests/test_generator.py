@@ -1,7 +1,7 @@
 """Each request goes out at its moment, once, and none of them disappears."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 
@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from ..records import Fate
+from ..sending.records import Fate
 from .driving import drive
 from .misbehaving import Reply, misbehaving
 
@@ -83,23 +83,16 @@ CODES: Mapping[int, tuple[grpc.StatusCode, Fate]] = {
 
 
 @contextmanager
-def _over_grpc(asked: list[int]) -> Iterator[str]:
-    lock = threading.Lock()
-
-    def answer(_: bytes, context: grpc.ServicerContext) -> bytes:
-        number = int(str(dict(context.invocation_metadata())["x-request-id"]))
-        with lock:
-            asked.append(number)
-        code = CODES[number % len(CODES)][0]
-        if code is not grpc.StatusCode.OK:
-            context.abort(code, "as the script says")
+def _over_grpc(answer: Callable[[int, grpc.ServicerContext], None]) -> Iterator[str]:
+    def numbered(_: bytes, context: grpc.ServicerContext) -> bytes:
+        answer(int(str(dict(context.invocation_metadata())["x-request-id"])), context)
         return b""
 
     class Handler(grpc.GenericRpcHandler):
         def service(self, _: object) -> "grpc.RpcMethodHandler[bytes, bytes]":
-            return grpc.unary_unary_rpc_method_handler(answer)
+            return grpc.unary_unary_rpc_method_handler(numbered)
 
-    server = grpc.server(futures.ThreadPoolExecutor(4), [Handler()])
+    server = grpc.server(futures.ThreadPoolExecutor(32), [Handler()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -110,8 +103,30 @@ def _over_grpc(asked: list[int]) -> Iterator[str]:
 
 def test_over_grpc_each_code_has_its_fate_and_nothing_is_sent_twice() -> None:
     asked: list[int] = []
-    with _over_grpc(asked) as address:
+
+    def answer(number: int, context: grpc.ServicerContext) -> None:
+        asked.append(number)
+        code = CODES[number % len(CODES)][0]
+        if code is not grpc.StatusCode.OK:
+            context.abort(code, "as the script says")
+
+    with _over_grpc(answer) as address:
         records = drive(address, EVENLY[:20], plane="grpc").records
 
     assert [Fate(fate) for fate in records.fate] == [CODES[row % 5][1] for row in range(20)]
     assert sorted(asked) == list(range(20))
+
+
+def test_over_grpc_calls_that_hang_do_not_hide_the_answers_of_others() -> None:
+    stopped = threading.Event()
+
+    def answer(number: int, _: grpc.ServicerContext) -> None:
+        if number < 12:
+            stopped.wait()
+
+    with _over_grpc(answer) as address:
+        records = drive(address, EVENLY[:20], plane="grpc", timeout=2.0).records
+        stopped.set()
+
+    assert records.counts() == {**dict.fromkeys(Fate, 0), Fate.LOST: 12, Fate.ANSWERED: 8}
+    assert records.service_seconds()[12:].max() < 1.0

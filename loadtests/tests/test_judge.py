@@ -9,10 +9,10 @@ import pytest
 from servespec.target.objective import Objective
 from servespec.verdicts.verdict import Verdict
 
-from ..gates import Run
-from ..judge import Judgement, judge
-from ..records import Fate
-from ..report import report_of
+from ..judging.gates import Run
+from ..judging.judge import Judgement, judge
+from ..judging.report import report_of
+from ..sending.records import Fate
 from .runs import run_of
 
 RANDOM = np.random.default_rng(7)
@@ -61,6 +61,16 @@ def test_what_was_not_answered_is_infinitely_late() -> None:
 
     assert judgement.verdict is Verdict.FAIL
     assert judgement.value == np.inf
+    assert judgement.sentence == "p99 has no bound, so many requests were not answered"
+
+
+def test_an_interval_without_an_end_says_from_where_on() -> None:
+    late = np.where(_times(5000, 0.0095) > 0.1, np.inf, 0.01)
+
+    assert _judged(run_of(_times(100, 0.0)), "p99 < 1s").sentence.startswith(
+        "p99 is 10.01 ms (10.01 ms or more); needs"
+    )
+    assert _judged(run_of(late), "p99 < 1s").sentence.startswith("p99 is 10.01 ms (10.01 ms or")
 
 
 def test_too_few_requests_are_told_how_many_more_decide() -> None:
@@ -114,6 +124,17 @@ def test_a_report_is_as_good_as_its_worst_objective(texts: Sequence[str], verdic
     objectives = [Objective.parse(text) for text in texts]
 
     assert report_of(run_of(_times(5000, 0.0)), "", objectives).verdict is verdict
+
+
+def test_the_throughput_of_all_at_once_is_that_until_the_last_answer() -> None:
+    run = run_of(np.arange(1, 2049) / 1024)  # a thousand a second
+    run.records.done[:] -= run.records.dispatched
+    run.records.intended[:] = run.records.dispatched[:] = 0.0
+    offline = replace(run, plan=replace(run.plan, arrivals="offline", seconds=60.0))
+
+    assert _judged(offline, "throughput > 900").verdict is Verdict.PASS
+    assert _judged(offline, "throughput > 1100").verdict is Verdict.FAIL
+    assert report_of(offline, "", []).summary.achieved == pytest.approx(1024)
 
 
 def test_a_spoilt_run_without_objectives_is_invalid() -> None:

@@ -13,9 +13,9 @@ from servespec.stats.capacity import Search
 from servespec.target.objective import Objective
 from servespec.verdicts.verdict import Verdict
 
-from ..knee import Step, bound_of, fitted, search_steps, seconds_for, step_of, until_told
-from ..records import Fate, Records
-from ..saturation import Saturation, Watched
+from ..comparing.knee import Step, bound_of, fitted, search_steps, seconds_for, step_of, until_told
+from ..comparing.saturation import Saturation, Watched
+from ..sending.records import Fate, Records
 from .runs import run_of
 from .scripted import scripted
 
@@ -125,7 +125,8 @@ def test_a_generator_that_fell_behind_is_told_from_a_server_that_did() -> None:
 
 
 def test_live_the_capacity_of_a_server_is_found(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "loadtests.knee", "--slo", "p90<50ms", "--rate", "130"]
+    command = [sys.executable, "-m", "loadtests.comparing.knee", "--slo", "p90<50ms"]
+    command += ["--rate", "130"]
     command += ["--seconds", "1", "--repeats", "1", "--resolution", "1"]
     with scripted(tmp_path / "log") as address:
         command += ["--target-url", f"{address}/one5", "--json", str(tmp_path / "knee.json")]
@@ -139,7 +140,7 @@ def test_live_the_capacity_of_a_server_is_found(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_answer_is_told_in_a_line() -> None:
-    command = [sys.executable, "-m", "loadtests.knee", "--slo", "p90<50ms"]
+    command = [sys.executable, "-m", "loadtests.comparing.knee", "--slo", "p90<50ms"]
     command += ["--target-url", "http://127.0.0.1:9", "--rate", "200", "--seconds", "0.2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 

@@ -7,10 +7,10 @@ import numpy as np
 from servespec.target.objective import Objective
 from servespec.verdicts.verdict import Verdict
 
-from ..gates import Run
-from ..page import live_body
-from ..records import Fate
-from ..webui.live import Now, so_far
+from ..judging.gates import Run
+from ..sending.records import Fate
+from ..showing.page import live_body
+from ..showing.webui.live import Now, so_far
 from .runs import run_of
 
 ASKED = [Objective.parse("p99 < 100ms")]

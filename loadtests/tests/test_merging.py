@@ -1,6 +1,7 @@
 """What several workers saw is one table, in which nothing is missing, and Locust's own agrees."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,11 @@ import pytest
 
 from servespec.stats.percentiles import percentile
 
-from ..plan import Plan
+from ..sending.plan import Plan
 from .loading import Ended, load
 
 PLAN = Plan("poisson", rate=400.0, seconds=2.0, seed=5)
-WORDS = ("--processes=4", "--rate=400", "--seconds=2", "--seed=5")
+WORDS = ("--processes=4", "--rate=400", "--seconds=2", "--seed=5", "--slo=p99.99 < 5s")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ended(folder: Path) -> Iterator[Ended]:
-    command = [sys.executable, "-m", "loadtests.null_server", "rest"]
+    command = [sys.executable, "-m", "loadtests.calibration.null_server", "rest"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline())
@@ -37,7 +38,7 @@ def ended(folder: Path) -> Iterator[Ended]:
 @pytest.fixture(scope="module")
 def locusts(ended: Ended, folder: Path) -> Mapping[str, Any]:
     """The one line of Locust's own table."""
-    (file,) = folder.glob("reports/*/locust.json")
+    (file,) = folder.glob("reports/*/load/locust.json")
     (entry,) = json.loads(file.read_text(encoding="utf-8"))
     return dict(entry)
 
@@ -46,7 +47,15 @@ def test_four_workers_lose_no_request(ended: Ended) -> None:
     assert ended.report["summary"]["requests"] == len(PLAN.offsets())
     assert ended.report["summary"]["fates"] == {"answered": len(PLAN.offsets())}
     assert len(ended.report["calibrations"]) == 4
-    assert ended.report["plan"]["fingerprint"] == PLAN.fingerprint()
+    assert all(each["reached"] > 2 * each["rate"] > 0 for each in ended.report["calibrations"])
+    assert ended.report["plan"]["fingerprint"] == PLAN.fingerprint(PLAN.offsets())
+
+
+def test_too_few_requests_for_an_objective_are_told_and_are_no_pass(ended: Ended) -> None:
+    (judgement,) = ended.report["judgements"]
+
+    assert (ended.code, ended.report["verdict"]) == (1, "INCONCLUSIVE")
+    assert re.search(r"needs [\d,]+ more requests", judgement["sentence"])
 
 
 def test_every_second_has_the_requests_that_the_schedule_has(ended: Ended) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from servespec.target.objective import Objective
 
-from ..budget import Limit
-from ..page import page
-from ..records import Fate
-from ..report import report_of
+from ..judging.budget import Limit
+from ..judging.report import report_of
+from ..sending.records import Fate
+from ..showing.page import page
 from .runs import run_of
 
 OBJECTIVES = [Objective.parse(text) for text in ("p99 < 100ms", "error_rate < 1%", "p99/p50 < 5")]

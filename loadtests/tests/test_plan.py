@@ -5,16 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ..plan import ARRIVALS, Plan, PlanError, shares
+from ..sending.plan import ARRIVALS, CLOSED, Plan, PlanError, shares
 
-PARAMETERS = {"gamma": "2", "ramp": "300", "step": "50,200", "spike": "5", "diurnal": "0.5"}
+PARAMETERS = {"gamma": "2", "ramp": "300", "step": "50,200", "spike": "5", "diurnal": "0.5",
+              "multi-stream": "8"}  # fmt: skip
 OWN_COUNT = {"ramp": 800, "step": 467, "spike": 560, "replay": 3}
 """How many come where it is not rate times seconds."""
 
 MISTAKES = {
     "tidal": "arrivals: expected one of constant, poisson,",
-    "single-stream": "arrivals: expected an open loop, found 'single-stream'",
-    "multi-stream:8": "arrivals: expected an open loop, found 'multi-stream:8'",
+    "single-stream:8": "arrivals: expected single-stream alone, found 'single-stream:8'",
+    "multi-stream": "arrivals: expected multi-stream:REQUESTS of a query",
+    "multi-stream:0": "arrivals: multi-stream:0: expected a whole number from 1, found '0'",
     "poisson:2": "arrivals: expected poisson alone, found 'poisson:2'",
     "gamma": "arrivals: expected gamma:VARIATION",
     "gamma:": "arrivals: gamma:: expected a number, found ''",
@@ -34,7 +36,7 @@ def _plan(name: str, tmp_path: Path, seed: int = 1) -> Plan:
     return Plan(f"{name}:{parameter}" if parameter else name, 100.0, 4.0, seed)
 
 
-@pytest.mark.parametrize("name", ARRIVALS)
+@pytest.mark.parametrize("name", [name for name in ARRIVALS if name not in CLOSED])
 def test_arrivals_are_in_order_within_the_time_and_as_many_as_asked(
     name: str, tmp_path: Path
 ) -> None:
@@ -51,8 +53,9 @@ def test_the_same_seed_gives_the_same_schedule(name: str, tmp_path: Path) -> Non
     first, second = _plan(name, tmp_path), _plan(name, tmp_path)
 
     assert (first.offsets() == second.offsets()).all()
-    assert first.fingerprint() == second.fingerprint()
-    assert first.fingerprint() != _plan(name, tmp_path, seed=2).fingerprint()
+    other = _plan(name, tmp_path, seed=2)
+    assert first.fingerprint(first.offsets()) == second.fingerprint(second.offsets())
+    assert first.fingerprint(first.offsets()) != other.fingerprint(other.offsets())
 
 
 @pytest.mark.parametrize("arrivals", MISTAKES)
@@ -70,13 +73,22 @@ def test_a_mistake_in_the_arrivals_is_one_line(arrivals: str) -> None:
         (Plan(rate=0), "rate: expected a number above 0, found 0"),
         (Plan(seconds=-1), "seconds: expected a number above 0, found -1"),
         (Plan(rate=float("nan")), "rate: expected a number above 0, found nan"),
-        (Plan(rate=1e6, seconds=60), "5,000,000 requests at most, found 60,000,000"),
+        (Plan(rate=1e6, seconds=600), "100,000,000 requests at most, found 600,000,000"),
+        (Plan("multi-stream:8", in_flight=7), "in_flight: expected 8 at least, as so many"),
         (Plan("constant", rate=0.1, seconds=1), "one request at least, found none"),
     ],
 )
 def test_a_plan_that_nothing_can_send_is_one_line(plan: Plan, mistake: str) -> None:
     with pytest.raises(PlanError, match=mistake):
         plan.offsets()
+
+
+def test_more_than_one_process_has_rows_for_says_how_many_it_takes() -> None:
+    plan = Plan(rate=2000, seconds=6000)
+
+    plan.must_be_shared(3)
+    with pytest.raises(PlanError, match="found 12,000,000 in 2: it takes --processes 3"):
+        plan.must_be_shared(2)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])

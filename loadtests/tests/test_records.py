@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..records import Fate, Records
+from ..sending.records import Fate, Records
 
 COLUMNS = ("dispatched", "sent", "first", "done", "status", "fate")
 

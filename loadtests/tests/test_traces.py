@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ..traces import read_trace
+from ..sending.traces import read_trace
 
 MISTAKES = {
     "": "expected a line for each request, found none",

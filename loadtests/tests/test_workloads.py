@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ..plan import PlanError
-from ..workloads import WORKLOADS, workload_of
+from ..sending.plan import PlanError
+from ..sending.workloads import WORKLOADS, workload_of
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

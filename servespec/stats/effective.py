@@ -12,10 +12,13 @@ from numpy.typing import ArrayLike
 from .histogram import Histogram
 from .percentiles import percentile
 
-__all__ = ["effective_over", "effective_over_time", "effective_size"]
+__all__ = ["effective_over", "effective_over_time", "effective_size", "effective_size_over_time"]
 
 BATCHES = 24
 """Schmeiser, Batch size effects in the analysis of simulation output (1982): 10 to 30 are best."""
+ROUNDING = 1e-6
+"""The share by which times differ that are the same: differences of clock readings are rounded, and
+of neighbours in time alike."""
 
 
 def effective_size(samples: ArrayLike) -> float:
@@ -59,7 +62,7 @@ def effective_over(samples: ArrayLike, bound: float) -> float:
     if values.size < 2 * BATCHES:
         return float(values.size)
     bounds = (bound, percentile(values, 90), percentile(values, 50))
-    return min(effective_size(values >= limit) for limit in bounds)
+    return min(effective_size(values >= limit * (1 - ROUNDING)) for limit in bounds)
 
 
 def effective_over_time(parts: Sequence[Histogram], bound: float) -> float:
@@ -77,28 +80,47 @@ def effective_over_time(parts: Sequence[Histogram], bound: float) -> float:
     Raises:
         ValueError: there are fewer than ten parts, or no samples.
     """
+    together = _together(parts)
+    bounds = (bound, together.percentile(90), together.percentile(50))
+    found = []
+    for limit in bounds:
+        share = together.over(limit)[1] / len(together)
+        over = [part.over(limit)[1] for part in parts]
+        found.append(_effective(over, parts, share * (1 - share)))
+    return min(found)
+
+
+def effective_size_over_time(parts: Sequence[Histogram]) -> float:
+    """The effective size for the mean, from a histogram of each second; else as the one above.
+
+    Raises:
+        ValueError: there are fewer than ten parts, or no samples, or one is infinite.
+    """
+    together = _together(parts)
+    if together.infinite:
+        raise ValueError("expected finite samples; of infinite ones ask `effective_over_time`")
+    values, counts = together.columns()
+    variance = float(counts @ np.square(values - together.mean()) / len(together))
+    return _effective([float(np.dot(*part.columns())) for part in parts], parts, variance)
+
+
+def _together(parts: Sequence[Histogram]) -> Histogram:
     if len(parts) < 10:
         raise ValueError(f"expected the histograms of 10 seconds or more, found {len(parts)}")
     together = Histogram()
     for part in parts:
         together.merge(part)
-    counts = _batched([len(part) for part in parts])
-    bounds = (bound, together.percentile(90), together.percentile(50))
-    return min(
-        _effective_share(_batched([part.over(limit)[1] for part in parts]), counts)
-        for limit in bounds
-    )
+    return together
 
 
-def _batched(numbers: Sequence[int]) -> np.ndarray:
+def _batched(numbers: Sequence[float]) -> np.ndarray:
     batches = np.array_split(np.asarray(numbers), min(BATCHES, len(numbers)))
     return np.array([batch.sum() for batch in batches])
 
 
-def _effective_share(over: np.ndarray, counts: np.ndarray) -> float:
+def _effective(numbers: Sequence[float], parts: Sequence[Histogram], variance: float) -> float:
+    """What the sums of each part say, by batches, of samples with that variance."""
+    sums, counts = _batched(numbers), _batched([len(part) for part in parts])
     total = int(counts.sum())
-    share = over.sum() / total
-    spread = np.square(over - share * counts).sum() * counts.size / (counts.size - 1)
-    return (
-        float(min(total, total**2 * share * (1 - share) / spread)) if spread > 0 else float(total)
-    )
+    spread = np.square(sums - sums.sum() / total * counts).sum() * counts.size / (counts.size - 1)
+    return float(min(total, total**2 * variance / spread)) if spread > 0 else float(total)

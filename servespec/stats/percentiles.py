@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .distributions import binomial_cdf
 
-__all__ = ["Interval", "interval", "percentile", "rank"]
+__all__ = ["Interval", "interval", "interval_ranks", "percentile", "rank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,23 @@ def interval(
         ValueError: as `percentile`.
     """
     values = np.sort(_numbers(samples))
-    rank(percent, values.size)
-    worth = values.size if effective is None else max(1, math.floor(min(effective, values.size)))
+    low, high = interval_ranks(values.size, percent, confidence, effective)
+    return Interval(
+        float(values[low - 1]) if low else -math.inf,
+        float(values[high - 1]) if high else math.inf,
+    )
+
+
+def interval_ranks(
+    count: int, percent: float, confidence: float = 0.95, effective: float | None = None
+) -> tuple[int, int]:
+    """Which of `count` ascending samples are the ends of that interval, from 1; 0 for an open end.
+
+    Raises:
+        ValueError: as `rank`.
+    """
+    rank(percent, count)
+    worth = count if effective is None else max(1, math.floor(min(effective, count)))
     wrong, ranks = (1 - confidence) / 2, range(worth + 2)
 
     def below(k: int) -> float:
@@ -75,11 +90,8 @@ def interval(
 
     low = bisect_right(ranks, wrong, key=below) - 1
     high = bisect_left(ranks, 1 - wrong, key=below)
-    scale = Fraction(values.size, worth)
-    return Interval(
-        float(values[math.floor(low * scale) - 1]) if low else -math.inf,
-        float(values[math.ceil(high * scale) - 1]) if high <= worth else math.inf,
-    )
+    scale = Fraction(count, worth)
+    return math.floor(low * scale), math.ceil(high * scale) if high <= worth else 0
 
 
 def _numbers(samples: ArrayLike) -> np.ndarray:

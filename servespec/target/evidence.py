@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from .exchange import Exchange, GrpcExchange, Headers, Request
 from .outcomes import TargetGone
 
-__all__ = ["Evidence", "Journal"]
+__all__ = ["Evidence", "Journal", "Statistic"]
 
 _SHOWN = 2000
 _KEPT = 20
@@ -35,6 +35,29 @@ class Evidence:
     request: str
     answer: str
     command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A number that was measured, and where the true one lies.
+
+    Attributes:
+        name: what it is, such as `p99/p50`.
+        unit: such as `s`; empty for a ratio.
+        value: as seen; None: infinite.
+        low: where the true value begins; None: open.
+        high: where it ends; None: open.
+        count: how many measurements are behind it.
+        confidence: of the interval.
+    """
+
+    name: str
+    unit: str
+    value: float | None
+    low: float | None
+    high: float | None
+    count: int
+    confidence: float
 
 
 @dataclass(slots=True)
@@ -79,6 +102,12 @@ class Journal:
     def omitted(self) -> int:
         """How many exchanges came before those that are kept."""
         return self._seen.count - len(self._seen.kept)
+
+    def note(self, evidence: Evidence) -> None:
+        """Keep what was seen otherwise than by an exchange, such as a load test."""
+        parts = (evidence.summary, evidence.request, evidence.answer, evidence.command)
+        self._seen.count += 1
+        self._seen.kept.append(Evidence(*map(self._redact, parts)))
 
     def saw(self, exchange: Exchange | GrpcExchange) -> None:
         """Keep an exchange. Raises TargetGone when it is the one that the target died of."""

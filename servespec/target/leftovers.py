@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ __all__ = ["KILL_SECONDS", "MARK", "Run", "carries", "current_run", "kill_all", 
 
 MARK = "SERVESPEC_RUN"
 KILL_SECONDS = 5.0
+AGAIN_SECONDS = 0.01
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -52,13 +54,19 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-@functools.cache
 def current_run() -> Run:
     """The run of this process; on first use it removes the leftovers of runs that are over.
 
     From now on whatever this process starts carries the run's mark, and what comes back to it as
     an orphan without one is the child of a target that cleared its environment.
     """
+    run = _begun()
+    _unwind_when_told_to_end()
+    return run
+
+
+@functools.cache
+def _begun() -> Run:
     sweep()
     own = Process.read(os.getpid())
     if own is None:
@@ -68,7 +76,6 @@ def current_run() -> Run:
     run.folder.mkdir(mode=0o700)
     os.environ[MARK] = run.id
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    _unwind_when_told_to_end()
     since = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
 
     def end() -> None:
@@ -86,6 +93,35 @@ def _unwind_when_told_to_end() -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, signal.default_int_handler)
+        if not isinstance(sys.unraisablehook, _Insisting):
+            sys.unraisablehook = _Insisting(sys.unraisablehook)
+
+
+class _Insisting:
+    """Tells the main thread to end once more where it was told so and did not hear it.
+
+    What is raised in a finalizer or in the callback of a weak reference, as there is one at the end
+    of each import, is dropped by Python: a signal that comes just then would go unheard.
+    """
+
+    def __init__(self, before: Callable[["sys.UnraisableHookArgs"], object]) -> None:
+        self._before = before
+
+    def __call__(self, dropped: "sys.UnraisableHookArgs") -> None:
+        if dropped.exc_type is not KeyboardInterrupt:
+            self._before(dropped)
+            return
+        again = threading.Timer(AGAIN_SECONDS, _interrupt)
+        again.daemon = True
+        again.start()
+
+
+def _interrupt() -> None:
+    """Raises KeyboardInterrupt in the main thread, whatever it waits for."""
+    heeded = signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGTERM if heeded else signal.SIGINT)
 
 
 def _strays(suite: Process, since: float) -> list[Process]:

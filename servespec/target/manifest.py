@@ -46,7 +46,7 @@ CLAIMABLE = (
     *("scheduling", "parameters", "trace", "logging", "model-configuration"),
     *("kserve-v1", "tfserving", "torchserve"),
     *("probes", "shutdown", "batching", "caching", "overload", "metrics", "tracing"),
-    *("quantization", "rollout", "soak", "chaos", "checklist"),
+    *("quantization", "rollout", "soak", "load", "chaos", "checklist"),
 )
 """The profiles that a target can claim."""
 
@@ -263,7 +263,7 @@ SECTIONS: Mapping[str, Callable[[object, Where], Any]] = {
     "start": _one(Start),
     "ports": _one(Ports),
     "auth": _one(Auth),
-    "fixtures": _many(_one(FixtureNames), FIXTURES),
+    "fixtures": _many(_one(FixtureNames), (*FIXTURES, "minilm")),  # which a user provides
     "claims": _many(scalars, CLAIMABLE),
     "probes": _one(Probes),
     "metrics": _one(Metrics),

@@ -10,6 +10,7 @@ from pathlib import Path
 __all__ = [
     "Process",
     "command",
+    "cpu_seconds",
     "descendants",
     "environment",
     "listeners",
@@ -102,6 +103,16 @@ def resident_bytes(pid: int) -> int:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(pid: int) -> float:
+    """What the process has computed, and its children that have ended; 0 where it is gone."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return 0.0
+    ticks = text[text.rindex(")") + 2 :].split()[11:15]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def send(process: Process, number: signal.Signals) -> None:

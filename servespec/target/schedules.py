@@ -32,7 +32,9 @@ def constant(rate: float, seconds: float) -> np.ndarray:
 def poisson(rate: float, seconds: float, seed: int) -> np.ndarray:
     """As independent callers come: in a Poisson process, uniform given how many there are."""
     random = np.random.default_rng(seed)
-    return np.sort(random.uniform(0, seconds, random.poisson(rate * seconds)))
+    offsets = random.uniform(0, seconds, random.poisson(rate * seconds))
+    offsets.sort()  # in place: a long schedule is not held twice
+    return offsets
 
 
 def gamma(rate: float, seconds: float, seed: int, variation: float) -> np.ndarray:

@@ -163,6 +163,8 @@ class Metrics:
     requests: Annotated[str, METRIC] = "inference_requests_total"
     failures: Annotated[str | None, METRIC] = None
     request_seconds: Annotated[str, METRIC] = "inference_request_seconds"
+    queue_seconds: Annotated[str, METRIC] = "inference_queue_seconds"
+    compute_seconds: Annotated[str, METRIC] = "inference_compute_seconds"
     queue_depth: Annotated[str, METRIC] = "inference_queue_depth"
     in_flight: Annotated[str, METRIC] = "inference_in_flight"
     batch_rows: Annotated[str, METRIC] = "inference_batch_rows"

@@ -14,7 +14,7 @@ from ..fixtures import FIXTURES
 from ..wire import proto as pb
 from .binding import FixtureBinding
 from .connection import Tls
-from .evidence import Evidence, Journal
+from .evidence import Evidence, Journal, Statistic
 from .exchange import Exchange, GrpcExchange
 from .grpc import GrpcPlane
 from .manifest import Addresses
@@ -49,6 +49,7 @@ class Target:
         check: the name of the check that runs.
         metrics: what the target calls its metrics.
         variants: what was recorded of choices that are the server's own, since the check began.
+        statistics: what was measured since then.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Target:
         self._present: set[str] = set()
         self.check = ""
         self.variants: dict[str, str] = {}
+        self.statistics: list[Statistic] = []
 
     @classmethod
     def at(cls, rest_url: str | None, grpc_address: str | None = None) -> Self:
@@ -202,7 +204,7 @@ class Target:
         )
         other._journal = self._journal.beside()
         other._present = set(hosting)
-        other.check, other.variants = self.check, self.variants
+        other.check, other.variants, other.statistics = self.check, self.variants, self.statistics
         return other
 
     def as_kubelet(self) -> "Target":
@@ -224,6 +226,7 @@ class Target:
         self.check = name
         self._journal.begin()
         self.variants = {}
+        self.statistics = []
 
     @property
     def evidence(self) -> list[Evidence]:
@@ -242,6 +245,14 @@ class Target:
     def record(self, key: str, value: object) -> None:
         """Note which of the accepted behaviours the server shows; it goes into the report."""
         self.variants[key] = str(value)
+
+    def measured(self, statistic: Statistic) -> None:
+        """Keep a number that the verdict rests on; it goes into the report."""
+        self.statistics.append(statistic)
+
+    def note(self, evidence: Evidence) -> None:
+        """Keep as evidence what was seen otherwise than by an exchange."""
+        self._journal.note(evidence)
 
     def claims(self, profile: str) -> bool:
         """Whether the server claims a profile, in whatever detail."""

@@ -13,7 +13,8 @@ from .cli_page import PAGE, page, verbs
 ROOT = Path(__file__).parents[2]
 FILES = ["README.md", "CHANGELOG.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md"]
 PAGES = [file for pattern in FILES for file in sorted(ROOT.glob(pattern))]
-CHECKS = [file for file in (ROOT / "conformance").rglob("*.py") if "tests" not in file.parts]
+SUITES = (ROOT / "conformance", ROOT / "loadtests/checks")
+CHECKS = [file for suite in SUITES for file in suite.rglob("*.py") if "tests" not in file.parts]
 FOREIGN = {"--pyargs", "--exit-timeout-secs"}
 """Options of pytest and of Triton."""
 

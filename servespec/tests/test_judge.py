@@ -253,6 +253,26 @@ def test_who_is_told_to_stop_reports_what_was_judged(
     assert workplace.left() == []
 
 
+UNHEARD = """
+@requirement("HTTP-014")
+def test_unheard(target):
+    import os, signal, time
+    class Told:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+    Told()
+    time.sleep(1000)
+"""
+
+
+def test_who_is_told_to_stop_where_python_drops_it_stops_all_the_same(workplace: Workplace) -> None:
+    judged = workplace.judge(PASSES, UNHEARD)
+
+    assert judged.checks["HTTP-001"].verdict is Verdict.PASS
+    assert judged.code == pytest.ExitCode.INTERRUPTED
+    assert workplace.left() == []
+
+
 def test_a_target_that_does_not_start_is_one_message(workplace: Workplace) -> None:
     judged = workplace.judge(PASSES, FAILS, flag="broken")
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from .catalogue import find
+from .profile import PROFILES
 
 __all__ = ["explain"]
 
@@ -36,7 +37,8 @@ def explain(name: str) -> str:
 def checks_of(requirement: str) -> Iterator[tuple[str, str]]:
     """The place and the source text of each check that names the requirement."""
     suites = Path(str(files("servespec.suites")))
-    for path in sorted((suites / "conformance").rglob("test_*.py")):
+    names = dict.fromkeys(profile.suite for profile in PROFILES.values())
+    for path in (file for name in names for file in sorted((suites / name).rglob("test_*.py"))):
         text = path.read_text(encoding="utf-8")
         if requirement not in text:
             continue

@@ -12,8 +12,10 @@ from .catalogue import CATALOGUE, FOLDER, Basis, Level
 from .result import RequirementResult
 from .verdict import Verdict
 
-__all__ = ["PROFILES", "REVISION", "Profile", "ProfileResult", "Tally", "exit_code"]
+__all__ = ["CONFORMANCE", "PROFILES", "REVISION", "Profile", "ProfileResult", "Tally", "exit_code"]
 
+CONFORMANCE = "conformance"
+"""The suite that judges a profile unless the profile says another."""
 GOOD = {Verdict.PASS, Verdict.NOT_APPLICABLE}
 
 
@@ -70,6 +72,7 @@ class Profile:
         core: whether it is claimed for a bare URL whose plane answers.
         ids: the frozen set of this revision, in the catalogue's order.
         plane: `rest` or `grpc` for a core profile; empty otherwise.
+        suite: whose checks judge it, by the name of their folder.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Profile:
     core: bool
     ids: tuple[str, ...]
     plane: str = ""
+    suite: str = CONFORMANCE
 
     def judge(self, results: Mapping[str, RequirementResult]) -> ProfileResult:
         """The certificate's rule: every MUST of the frozen set is PASS or NOT_APPLICABLE.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -43,12 +44,24 @@ def _environment(name: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["cell"] = _cell
+    environment.filters["measured"] = _measured
     return environment
 
 
 def _cell(text: str) -> str:
     """What stands in a cell of a Markdown table: one line, no markup of the target's."""
     return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+
+
+def _measured(statistic: Mapping[str, Any]) -> str:
+    """A number with its unit, where the true one lies, and what is behind it."""
+    value, low, high = (
+        "unbounded" if statistic[end] is None else f"{statistic[end]:.4g}"
+        for end in ("value", "low", "high")
+    )
+    unit = f" {statistic['unit']}" if statistic["unit"] else ""
+    share, count = statistic["confidence"], statistic["count"]
+    return f"{value}{unit} ({low} to {high}, {share:.0%} sure, n = {count:,})"
 
 
 def _context(report: Report) -> Mapping[str, object]:

@@ -89,7 +89,9 @@ class Report:
             "requirements": [
                 _requirement_json(CATALOGUE[id], result) for id, result in self.results.items()
             ],
-            "statistics": [],
+            "statistics": [
+                {"check": check.check, **one} for check in self.checks for one in check.statistics
+            ],
             "environment": dict(self.environment),
             "baseline": self.baseline.as_json(self.results),
         }

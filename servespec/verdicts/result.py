@@ -20,6 +20,8 @@ class CheckResult:
         seconds: wall time of the check.
         variants: what the target does where the source leaves a choice.
         evidence: the exchanges as on the wire, each with the command that repeats it.
+        statistics: what was measured: name, unit, value, low, high, count and confidence of each;
+            None where a number is infinite.
     """
 
     check: str
@@ -29,10 +31,12 @@ class CheckResult:
     seconds: float = 0.0
     variants: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[Mapping[str, str], ...] = ()
+    statistics: tuple[Mapping[str, Any], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The result as the report's JSON has it."""
-        return {**asdict(self), "evidence": list(self.evidence)}
+        lists = {"evidence": list(self.evidence), "statistics": list(self.statistics)}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "CheckResult":
@@ -42,6 +46,7 @@ class CheckResult:
                 **row,
                 "verdict": Verdict(row["verdict"]),
                 "evidence": tuple(row["evidence"]),
+                "statistics": tuple(row.get("statistics", ())),
             }
         )
 

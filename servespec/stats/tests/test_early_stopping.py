@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..early_stopping import Decision, decide, fewest
+from ..early_stopping import Decision, decide, fewest, proven
 from ..effective import effective_over
 from .examples import EXAMPLES
 from .queues import queue
@@ -120,3 +120,20 @@ def test_a_queue_at_the_very_bound_is_as_rarely_misjudged_as_independent_request
 
     assert wrong / runs <= 0.02 + 3 * math.sqrt(0.02 / runs)
     assert naive / runs > 0.5
+
+
+@pytest.mark.parametrize(("allowed", "few"), [(0.1, 64), (0.01, 662)])
+def test_an_estimate_takes_as_many_samples_as_in_loadgen(allowed: float, few: int) -> None:
+    ascending = np.arange(1.0, few + 1)
+
+    assert proven(ascending, allowed) == few
+    assert proven(ascending[:-1], allowed) == np.inf
+    assert proven(ascending, allowed, effective=few - 1) == np.inf
+
+
+def test_an_estimate_is_below_the_true_percentile_once_in_a_hundred() -> None:
+    random = np.random.default_rng(3)
+    found = np.array([proven(random.random(1000), 0.1) for _ in range(2000)])
+
+    assert np.mean(found < 0.9) < 0.015
+    assert 0.91 < np.median(found) < 0.93

@@ -5,7 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from ..effective import effective_over, effective_over_time, effective_size
+from ..effective import (
+    effective_over,
+    effective_over_time,
+    effective_size,
+    effective_size_over_time,
+)
 from ..histogram import Histogram
 from ..percentiles import interval
 from .queues import queue
@@ -74,6 +79,15 @@ def test_an_interval_of_a_queue_holds_the_truth_as_often_as_it_says() -> None:
     assert naive / runs < 0.5
 
 
+def test_how_clocks_round_constant_times_is_no_clustering() -> None:
+    begun = np.cumsum(np.random.default_rng(1).exponential(0.002, 5000))
+
+    taken = (begun + 0.01) - begun
+
+    assert len(np.unique(taken)) > 1
+    assert effective_over(taken, 0.01) == effective_over(taken, 1.0) == len(taken)
+
+
 def seconds(samples: np.ndarray, sizes: np.ndarray) -> list[Histogram]:
     """The samples in histograms of so many each."""
     found = []
@@ -93,6 +107,23 @@ def test_histograms_of_each_second_tell_the_same(load: float) -> None:
         ratios.append(effective_over_time(parts, 12.0) / effective_over(samples, 12.0))
 
     assert np.median(ratios) == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("load", [0.5, 0.8])
+def test_histograms_of_each_second_tell_the_same_of_the_mean(load: float) -> None:
+    random = np.random.default_rng(8)
+    ratios = []
+    for _ in range(20):
+        samples = queue(random, 10_000, load)
+        parts = seconds(samples, random.poisson(100, 95))
+        ratios.append(effective_size_over_time(parts) / effective_size(samples))
+
+    assert np.median(ratios) == pytest.approx(1, abs=0.15)
+
+
+def test_the_mean_of_what_was_never_answered_is_no_mean() -> None:
+    with pytest.raises(ValueError, match="expected finite samples"):
+        effective_size_over_time(seconds(np.full(100, np.inf), np.full(9, 10)))
 
 
 def test_of_a_few_seconds_nothing_can_be_told() -> None:

@@ -334,3 +334,25 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signal
         assert left
         assert not any(process.is_running() for process in left)
         assert not run.folder.exists()
+
+
+UNHEARD = """
+import os, signal, time
+from servespec.target.leftovers import current_run
+
+class Told:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+
+current_run()
+Told()
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_who_is_told_to_end_where_python_drops_it_ends_all_the_same(name: str) -> None:
+    command = [sys.executable, "-c", UNHEARD.format(name=name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+    assert done.stderr.endswith("\nKeyboardInterrupt\n")

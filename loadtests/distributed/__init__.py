@@ -1,0 +1,1 @@
+"""One schedule for many processes: workers send, the master merges."""

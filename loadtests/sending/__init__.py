@@ -1,0 +1,1 @@
+"""What is sent when: schedules, workloads, planes, and the generator that keeps the moments."""
