@@ -84,7 +84,7 @@ class LoadTest:
             self._on("assign", lambda data: self.worker.assign(Assignment.of(data)))
             self._on("go", lambda _: self.worker.go())
         if not isinstance(self._runner, WorkerRunner):
-            for kind in ("ready", "rows", "counts", "done"):
+            for kind in ("ready", "rows", "counts", "done", "failed"):
                 self._on(kind, partial(self._hear, kind))
 
     def begin(self) -> None:

@@ -68,6 +68,7 @@ class Master:
         self._done: set[int] = set()
         self._begun = CLOCK()
         self._gone = False
+        self._failed = False
         self._last = float(offsets[-1])
         self._fingerprint = plan.fingerprint(offsets)
 
@@ -113,6 +114,11 @@ class Master:
         self.area += data["area"]
         self.asked += data["asked"]
 
+    def failed(self, data: Mapping[str, Any]) -> None:
+        """Hear that a worker could not go on."""
+        self.problems.append(f"worker {data['index']} failed: {data['why']}")
+        self._failed = True
+
     def run(self) -> Run:
         """What was collected."""
         return Run(
@@ -149,7 +155,7 @@ class Master:
 
     def is_over(self) -> bool:
         """Whether all was told, or is not to be expected any more."""
-        if len(self._done) == len(self._workers) or self._is_refused:
+        if len(self._done) == len(self._workers) or self._is_refused or self._failed:
             return True
         lost = [name for name in self._workers if name not in self._channel.workers()]
         if lost:

@@ -89,8 +89,14 @@ class Worker:
         """Do what was assigned, from the encoding of the requests to the last answer."""
         self._assigned.wait()
         self._assigned.clear()
-        assignment = self._assignment
-        assert assignment is not None
+        assert self._assignment is not None
+        try:
+            self._drive(self._assignment)
+        except Exception as error:  # of whatever kind: the run is worth nothing without this worker
+            why = f"{type(error).__name__}: {error}"
+            self._tell("failed", {"index": self._assignment.index, "why": why})
+
+    def _drive(self, assignment: Assignment) -> None:
         with ExitStack() as opened:
             plan = assignment.plan
             endpoint = Endpoint(plan.plane, assignment.address, self._access(), template_of(plan))

@@ -1,7 +1,6 @@
 """The gRPC plane: messages that were encoded beforehand, on a few channels."""
 
 import math
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -56,13 +55,11 @@ def beside_gevent() -> None:
     """Let calls wait in gevent's threads: one each, as many as calls are under way.
 
     gevent's own limit is ten, and gRPC does not raise it: behind ten calls that hang, the answers
-    of all others were seen only when the first of these was given up. gRPC's threads must not be
-    begun anew in a process that is forked only to become another one: about one in five died.
+    of all others were seen only when the first of these was given up.
     """
     import gevent
     import grpc.experimental.gevent
 
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     grpc.experimental.gevent.init_gevent()
     gevent.get_hub().threadpool.maxsize = _MOST_THREADS
 

@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -58,6 +60,33 @@ FAULTS: Mapping[str, Fault] = {
     "stopped": (30, _stop_by_hand, ("--processes=2",)),
     "stuttering": (1, _in_background(_stutter), ("--seconds=6", "--slo=p50 < 20ms")),
 }
+
+
+_A_FAILING_WORKER = """
+import json
+from loadtests.distributed.master import Master
+from loadtests.distributed.worker import Assignment, Worker
+from loadtests.sending.plan import Plan
+
+class Channel:
+    def workers(self):
+        return ["the only one"]
+    def send(self, kind, data, worker):
+        assert kind == "assign"
+        self.worker.assign(Assignment.of(data))
+        self.worker.drive()
+
+def no_access():
+    raise OSError("no room")
+
+channel = Channel()
+master = Master(Plan(), "http://127.0.0.1:1", channel)
+hear = lambda kind, data: getattr(master, kind)(data)
+channel.worker = Worker(hear, lambda *_: None, no_access)
+master.begin()
+print(json.dumps([master.is_over(), master.problems]))
+"""
+"""gevent stays out of the tests' own process."""
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +174,12 @@ def test_nearly_all_that_a_worker_reaches_is_refused_before_it_is_sent(
 @pytest.mark.parametrize("name", FAULTS)
 def test_nothing_is_left_running(name: str, runs: Mapping[str, Ended]) -> None:
     assert runs[name].left == []
+
+
+def test_a_worker_that_cannot_go_on_ends_the_run_and_says_why() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _A_FAILING_WORKER],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert json.loads(told.stdout) == [True, ["worker 0 failed: OSError: no room"]]
