@@ -1,5 +1,6 @@
 """A run in which something happened to the generator is INVALID, whatever its answers say."""
 
+import json
 import os
 import re
 import signal
