@@ -1,13 +1,15 @@
 """What the generator itself takes, measured before each run: against nothing, and at nothing."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+from gevent import subprocess
 
 from servespec.stats.percentiles import percentile
 from servespec.target.schedules import poisson
@@ -17,7 +19,6 @@ from ..sending.pacer import CLOCK
 from ..sending.plan import Plan
 from ..sending.planes import Endpoint, senders
 from ..sending.workloads import Question
-from .children import running
 
 __all__ = ["Calibration", "calibrate"]
 
@@ -57,8 +58,7 @@ def calibrate(
 ) -> Calibration:
     """Measure both with the same requests at the same rate."""
     seconds = min(LONGEST, max(SHORTEST, plan.seconds / 4))
-    with _running("bare_loop", str(rate), str(seconds), str(plan.seed)) as told:
-        bare = json.loads(told.read())
+    bare = json.loads(_output("bare_loop", str(rate), str(seconds), str(plan.seed)))
     with _null_server(endpoint) as null, ExitStack() as opened:
         offsets = poisson(rate, seconds, plan.seed)
         choice = [number % len(questions) for number in range(len(offsets))]
@@ -80,14 +80,27 @@ def _percentiles(seconds: Sequence[float] | np.ndarray) -> Sequence[float]:
     return [percentile(seconds, percent) for percent in PERCENTS] if len(seconds) else []
 
 
-def _running(module: str, *arguments: str) -> AbstractContextManager[IO[bytes]]:
-    return running(["-m", f"{__package__}.{module}", *arguments], _PATIENCE)
+def _command(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", f"{__package__}.{module}", *arguments]
+
+
+def _output(module: str, *arguments: str) -> str:
+    done = subprocess.run(
+        _command(module, *arguments), stdout=subprocess.PIPE, check=True, timeout=_PATIENCE
+    )
+    return str(done.stdout.decode())
 
 
 @contextmanager
 def _null_server(endpoint: Endpoint) -> Iterator[Endpoint]:
-    with _running("null_server", endpoint.plane) as told:
-        address = f"http://127.0.0.1:{int(told.readline())}"
-        plain = replace(endpoint.access, tls=None)
-        template = endpoint.template.lenient() if endpoint.template else None
-        yield replace(endpoint, address=address, access=plain, template=template)
+    command = _command("null_server", endpoint.plane)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            plain = replace(endpoint.access, tls=None)
+            template = endpoint.template.lenient() if endpoint.template else None
+            address = f"http://127.0.0.1:{port}"
+            yield replace(endpoint, address=address, access=plain, template=template)
+        finally:
+            server.communicate()  # the end of its input is its end

@@ -34,8 +34,8 @@ def judged(folder: Path, check: str, defect: str = "", claims: str = SHORT) -> C
     """What one check says of the reference server, started with a defect."""
     file, _, name = check.partition("::")
     text = TARGET.read_text(encoding="utf-8")
-    start = f'[start.environment]\nSERVESPEC_DEFECTS = "{defect}"\n\n[probes]'
-    text = text.replace("[probes]", start, 1).replace("[claims.load]", claims, 1)
+    start = f'[start.environment]\nSERVESPEC_DEFECTS = "{defect}"\n'
+    text = text.replace("[start.environment]\n", start, 1).replace("[claims.load]", claims, 1)
     (folder / "target.toml").write_text(text)
     command = [
         sys.executable,
