@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from servespec.target.exchange import Exchange
-from servespec.target.outcomes import Untestable
 from servespec.target.schedules import Schedule
 from servespec.target.target import Target
-from servespec.target.traffic import Outcome, constant
 from servespec.target.traffic import Question as Sent
+from servespec.target.traffic import constant
 
 from ..questions import Question, queueing, spin_of
 from .timing import Block, driven
@@ -53,15 +52,7 @@ class Work:
 
     def _answered(self, callers: int) -> float:
         """Answers a second to so many at a time."""
-        rows = self._sent([0.0] * COUNTED, callers).rows
-        missed = [row for row in rows if row.outcome is not Outcome.ANSWERED]
-        if missed:
-            raise Untestable(
-                f"{callers} at a time, {len(missed)} of {COUNTED} requests are not answered:"
-                f" {missed[0].detail}"
-            )
-        done = sorted(row.done for row in rows)[callers:]
-        return (len(done) - 1) / (done[-1] - done[0])
+        return self._sent([0.0] * COUNTED, callers).ledger.answers_a_second(callers)
 
 
 def work_of(target: Target) -> Work:

@@ -8,9 +8,9 @@ from servespec.loading import LoadResult, LoadTest
 from servespec.session import NotRun
 from servespec.target.evidence import Evidence, Statistic
 from servespec.target.exchange import Exchange
-from servespec.target.outcomes import Inconclusive, Invalid, Nonconformance, Untestable
+from servespec.target.outcomes import Inconclusive, Invalid, Nonconformance
 from servespec.target.target import Target
-from servespec.target.traffic import Outcome, Question, drive
+from servespec.target.traffic import Question, drive
 from servespec.wire.messages import InferRequest
 
 from ..judging.judge import CONFIDENCE
@@ -62,15 +62,9 @@ def _answers_a_second(target: Target, callers: int) -> float:
         body = _json(asked[number % len(asked)])
         return Question(str(number), target.rest.message("coalesced", body), _accept)
 
-    rows = drive(target.rest, [0.0] * COUNTED, question, connections=callers, timeout=PATIENCE).rows
-    missed = [row for row in rows if row.outcome is not Outcome.ANSWERED]
-    if missed:
-        raise Untestable(
-            f"{callers} at a time, {len(missed)} of {COUNTED} requests are not answered: "
-            f"{missed[0].detail}"
-        )
-    done = sorted(row.done for row in rows)[callers:]
-    return (len(done) - 1) / (done[-1] - done[0])
+    schedule = [0.0] * COUNTED
+    ledger = drive(target.rest, schedule, question, connections=callers, timeout=PATIENCE)
+    return ledger.answers_a_second(callers)
 
 
 def _json(request: InferRequest) -> Mapping[str, Any]:

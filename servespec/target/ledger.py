@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from .outcomes import Untestable
+
 __all__ = ["Ledger", "Outcome", "Row"]
 
 
@@ -69,6 +71,23 @@ class Ledger:
         """How many requests had each outcome, those that none had included."""
         seen = Counter(row.outcome for row in self.rows)
         return {outcome: seen[outcome] for outcome in Outcome}
+
+    def answers_a_second(self, callers: int) -> float:
+        """How many came while so many callers asked again as soon as they were answered.
+
+        The first of each caller are left out: nobody was answered before them.
+
+        Raises:
+            Untestable: a request was not answered, so that this is not what the target can do.
+        """
+        missed = [row for row in self.rows if row.outcome is not Outcome.ANSWERED]
+        if missed:
+            raise Untestable(
+                f"{callers} at a time, {len(missed)} of {len(self.rows)} requests are not answered:"
+                f" {missed[0].detail}"
+            )
+        done = sorted(row.done for row in self.rows)[callers:]
+        return (len(done) - 1) / (done[-1] - done[0])
 
     def to_frame(self) -> Any:
         """The rows as a pandas data frame; needs the extra `load`."""

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from ..outcomes import Untestable
 from ..traffic import Ledger, Outcome, Row, constant, poisson
 
 LEDGER = Ledger(
@@ -58,3 +60,16 @@ def test_a_ledger_comes_back_from_parquet_as_it_was(tmp_path: Path) -> None:
 
 def test_an_empty_ledger_has_its_columns() -> None:
     assert list(Ledger((), 0.0).to_frame()) == list(Row.__slots__)
+
+
+def test_answers_a_second_are_counted_behind_the_first_of_each_caller() -> None:
+    rows = tuple(
+        Row(str(done), 0.0, 0.0, 0.0, done, 200, "1", Outcome.ANSWERED, "")
+        for done in (0.1, 0.1, 0.5, 0.7, 0.9)
+    )
+    assert math.isclose(Ledger(rows, 0.0).answers_a_second(2), 5.0)
+
+
+def test_a_request_that_is_not_answered_leaves_no_rate() -> None:
+    with pytest.raises(Untestable, match=r"2 at a time, 1 of 2 requests .* no connection"):
+        LEDGER.answers_a_second(2)
