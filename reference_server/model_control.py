@@ -6,7 +6,6 @@ and is freed. Whatever goes wrong before that moment changes nothing.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ from msgspec import Struct
 
 from .errors import LoadError, LoadRefused, ServingError, StartupError, StateNotKept
 from .loading import Loader
-from .model_file import Label, read_model_file
+from .model_file import Label, chosen_versions, read_model_file
 from .repository import Entry, Model, Repository, State, find_versions
 from .signature import difference
 from .state_file import StateFile
@@ -98,16 +97,11 @@ class ModelControl:
             self._started.set()
 
     def _chosen(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[str]]:
-        """Return the versions that each model's file chooses; all, where loading will complain."""
+        """Return the versions that each model's file chooses."""
         labels = defaultdict[str, list[str]](list)
         for entry in entries:
             labels[entry.name].append(entry.version)
-        chosen = dict[str, Sequence[str]](labels)
-        for name in labels:
-            with contextlib.suppress(LoadError):
-                found = read_model_file(self._directory / name)
-                chosen[name] = found.versions.chosen(labels[name])
-        return chosen
+        return {name: chosen_versions(self._directory / name, labels[name]) for name in labels}
 
     def _entry(self, name: str, version: str) -> Entry:
         return Entry(name, version, self._directory / name / version / "model.onnx")

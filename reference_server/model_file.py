@@ -1,5 +1,6 @@
 """`model.toml`, beside the versions of a model: how it is served, where that is not as it comes."""
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ __all__ = [
     "Queueing",
     "Steps",
     "Versions",
+    "chosen_versions",
     "read_model_file",
 ]
 
@@ -179,6 +181,13 @@ def read_model_file(folder: Path) -> ModelFile:
     if wrong := mistake(found.routes):
         raise LoadError(f"{path}: routes.{wrong}")
     return found
+
+
+def chosen_versions(folder: Path, labels: Sequence[str]) -> Sequence[str]:
+    """Return those that a model's file chooses; all, where loading will complain of the file."""
+    with contextlib.suppress(LoadError):
+        return read_model_file(folder).versions.chosen(labels)
+    return labels
 
 
 def _check_sizes(path: Path, batching: Batching | None) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from .errors import LoadError, ServingError
+from .errors import ServingError
 from .model_control import ModelControl
-from .model_file import read_model_file
+from .model_file import chosen_versions
 from .repository import Entry, find_versions
 
 __all__ = ["Follower"]
@@ -75,14 +75,8 @@ class Follower:
         return {
             (name, version): self._mark(name, version)
             for name, versions in labels.items()
-            for version in self._chosen(name, sorted(versions, key=int))
+            for version in chosen_versions(self._directory / name, sorted(versions, key=int))
         }
-
-    def _chosen(self, name: str, labels: Sequence[str]) -> Sequence[str]:
-        """Return the versions that a model's file chooses; all, where loading will complain."""
-        with contextlib.suppress(LoadError):
-            return read_model_file(self._directory / name).versions.chosen(labels)
-        return labels
 
     def _mark(self, name: str, version: str) -> Mark:
         folder = self._directory / name
