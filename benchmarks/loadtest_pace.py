@@ -10,20 +10,18 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from servespec.stats.percentiles import percentile
 
-from .contenders import ROOT, SERVER_CORE
-from .loadtest_accuracy.callers import Job, load_report, on_core, stock_locust
+from .loadtest_accuracy.callers import Job, load_report, on_core, served, stock_locust
 from .rounds import LOAD_CORE, options_of
 
+NULL_SERVER = "loadtests.calibration.null_server"
 SENT = "sent in time, of what was wanted"
 LATE = "late at p99, ms"
 BARE = "bare loop: late at p99, ms"
@@ -72,7 +70,7 @@ def _round(plane: str, number: int, given: argparse.Namespace) -> Round:
     ]
     found: dict[str, float] = {}
     for turn in turns[:: -1 if number % 2 else 1]:
-        with tempfile.TemporaryDirectory() as folder, _null_server(plane) as address:
+        with tempfile.TemporaryDirectory() as folder, served(NULL_SERVER, plane) as address:
             job = Job(address, given.rate, given.seconds, Path(folder), LOAD_CORE)
             found |= turn(job)
     found[LATER] = found[LATE] / found[BARE]
@@ -108,20 +106,6 @@ def _stock(job: Job) -> Round:
 def _line(name: str, values: Sequence[float]) -> str:
     spread = f"{min(values):.4g} to {max(values):.4g}"
     return f"{name:44}{statistics.median(values):>9.4g}{spread:>18}{AIMS.get(name, ''):>9}"
-
-
-@contextmanager
-def _null_server(plane: str) -> Iterator[str]:
-    command = [sys.executable, "-m", "loadtests.calibration.null_server", plane]
-    with subprocess.Popen(
-        ["taskset", "-c", str(SERVER_CORE), *command],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as server:  # fmt: skip
-        assert server.stdout is not None
-        try:
-            yield f"127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.communicate(timeout=30)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from servespec.stats.percentiles import percentile
 from servespec.target.schedules import constant
 
-from ..contenders import ROOT, SERVER_CORE
+from ..contenders import ROOT
 from ..rounds import LOAD_CORE, options_of
-from .callers import CALLERS, PERCENTS, Caller, Job, Times, found, on_core
+from .callers import CALLERS, PERCENTS, Caller, Job, Times, found, on_core, served
 from .plans import PLANS
 from .table import Sample, rows, verdicts
 from .truth import Log, response_seconds
@@ -97,7 +96,8 @@ def _run(caller: Caller, program: str, job: Job, draw: tuple[str, int]) -> tuple
         ValueError: it told nothing; says what it printed.
     """
     file = job.folder / "log.npz"
-    with _planted(caller.plane, draw, file) as address:
+    words = [caller.plane, *map(str, draw), str(file)]
+    with served(f"{__package__}.planted", *words) as address:
         told = caller.ask(program, replace(job, address=address))
     if len(told) != len(PERCENTS):
         raise ValueError((job.folder / "printed").read_text(errors="replace")[-300:])
@@ -109,21 +109,6 @@ def _sample(caller: Caller, job: Job, told: Times, log: Log, bare: Times) -> Sam
     seen = response_seconds(log, constant(rate, log.span() + 1 / rate))
     truth = [percentile(seen, percent) for percent in PERCENTS]
     return Sample(caller.name, truth, told, bare, len(log.arrived) / job.count)
-
-
-@contextmanager
-def _planted(plane: str, draw: tuple[str, int], log: Path) -> Iterator[str]:
-    words = [f"{__package__}.planted", plane, *map(str, draw), str(log)]
-    command = [sys.executable, "-m", *words]
-    with subprocess.Popen(
-        ["taskset", "-c", str(SERVER_CORE), *command],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as server:  # fmt: skip
-        assert server.stdout is not None
-        try:
-            yield f"127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.communicate(timeout=30)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from servespec.wire import grpc as grpc_codec
 from servespec.wire import proto
 from servespec.wire.messages import InferRequest, Tensor
 
-from ..contenders import ROOT
+from ..contenders import ROOT, SERVER_CORE
 from .planted import MODEL
 
 __all__ = ["CALLERS", "PERCENTS", "TIMEOUT", "Caller", "Job", "Times", "found", "on_core"]
@@ -118,6 +119,20 @@ def on_core(
     )
     (job.folder / "printed").write_bytes(done.stdout + done.stderr)
     return done.stdout.decode(errors="replace")
+
+
+@contextmanager
+def served(module: str, *words: str) -> Iterator[str]:
+    """Run a server on its core that prints its port; the end of its input is its end."""
+    with subprocess.Popen(
+        ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", module, *words],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        try:
+            yield f"127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.communicate(timeout=30)
 
 
 def ours(plane: str) -> Callable[[str, Job], Times]:
