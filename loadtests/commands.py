@@ -23,7 +23,17 @@ from servespec.verdicts.verdict import Verdict
 from .reaching import attend, must_serve, on_plane, reached
 from .sending.plan import PLANES, Plan, PlanError
 
-__all__ = ["Parser", "add_plan_options", "begin", "begin_patched", "conclude", "planned"]
+__all__ = [
+    "INTERRUPTED",
+    "SUITE_FAILED",
+    "USAGE",
+    "Parser",
+    "add_plan_options",
+    "begin",
+    "begin_patched",
+    "conclude",
+    "planned",
+]
 
 USAGE, SUITE_FAILED, INTERRUPTED = 2, 3, 130
 _DEFAULT = Plan()

@@ -16,6 +16,7 @@ from servespec.target.objective import ObjectiveError
 from servespec.target.process import StartError, free_port
 from servespec.verdicts.verdict import Verdict
 
+from .commands import INTERRUPTED, SUITE_FAILED, USAGE
 from .hosting import must_host
 from .options import add_options, limits_of, objectives_of, plan_of
 from .profiles import PROFILES
@@ -26,7 +27,6 @@ from .showing.terminal import exit_code
 
 __all__ = ["run"]
 
-USAGE, SUITE_FAILED, INTERRUPTED = 2, 3, 130
 BESIDE_SECONDS = 180.0
 """That a run may take beside its schedule and the wait for the last answer."""
 

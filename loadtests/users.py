@@ -146,11 +146,12 @@ class LoadTest:
         if self._counting is not None:
             self._counting.close()
             self._counting = None
-        self.report = report_of(master.run(), self.address, self.objectives, self.limits)
+        run = master.run()
+        self.report = report_of(run, self.address, self.objectives, self.limits)
         sys.stderr.write(f"\r\033[K{rendered(self.report)}")
         self._environment.process_exit_code = exit_code(self.report.verdict)
         if self._given.load_report:
-            outcome = Outcome(self.report, master.run().evidence, time.time() - master.elapsed)
+            outcome = Outcome(self.report, run.evidence, time.time() - master.elapsed)
             write_all(outcome, Path(self._given.load_report))
 
     def _access(self) -> Access:
