@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from servespec.target.process import free_port
 
@@ -90,34 +92,40 @@ def running(contender: Contender) -> Iterator[int | None]:
     """Run a contender on its cores; yield its process id, None if it is not ours.
 
     Raises:
-        TimeoutError: it does not listen.
+        TimeoutError: it does not listen; with the end of what it wrote.
     """
     if not contender.command:
         yield None
         return
-    process = subprocess.Popen(
-        ["taskset", "-c", ",".join(map(str, contender.cores)), *contender.command],
-        cwd=ROOT,
-        env={**os.environ, **contender.environment},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(contender, process)
-        yield process.pid
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile() as log:  # a terminal would slow down a server that says much
+        process = subprocess.Popen(
+            ["taskset", "-c", ",".join(map(str, contender.cores)), *contender.command],
+            cwd=ROOT,
+            env={**os.environ, **contender.environment},
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
         try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_for(contender, process, log)
+            yield process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
-def _wait_for(contender: Contender, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(
+    contender: Contender, process: "subprocess.Popen[bytes]", log: IO[bytes]
+) -> None:
     host, _, port = contender.address.rpartition(":")
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1.0):
             return
         time.sleep(0.05)
-    raise TimeoutError(f"{contender.name} does not listen on {contender.address}")
+    log.seek(0)
+    said = log.read().decode(errors="replace")[-2000:]
+    raise TimeoutError(f"{contender.name} does not listen on {contender.address}\n{said}")
