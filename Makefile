@@ -8,14 +8,16 @@ READY   := .venv/.ready-$(GPU)
 # Trust what the machine trusts: behind a company's proxy uv's own list is not enough.
 export UV_SYSTEM_CERTS ?= true
 TARGET  ?= conformance/targets/reference/target.toml
+DEFECTS := conformance/tests/test_defects.py
 
 .PHONY: certify test check matrix repeat load fuzz soak chaos certify-all bench clean
 
 certify: $(READY)  ## judge the reference server
 	$(BIN)/servespec certify --target $(TARGET) --only conformance
 
-test: $(READY)  ## the tests of this repository, and the reference server judged
-	$(BIN)/python -m pytest -q
+test: $(READY)  ## the tests of this repository: two files at a time, then the defects, alone
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore $(DEFECTS)
+	$(BIN)/python -m pytest -q $(DEFECTS)
 
 check: $(READY)  ## what must be green before a commit
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

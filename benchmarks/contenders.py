@@ -117,9 +117,7 @@ def running(contender: Contender) -> Iterator[int | None]:
                 process.wait()
 
 
-def _wait_for(
-    contender: Contender, process: "subprocess.Popen[bytes]", log: IO[bytes]
-) -> None:
+def _wait_for(contender: Contender, process: "subprocess.Popen[bytes]", log: IO[bytes]) -> None:
     host, _, port = contender.address.rpartition(":")
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and process.poll() is None:

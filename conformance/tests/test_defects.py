@@ -34,7 +34,8 @@ PROFILES = {CATALOGUE[written.check.requirement].profile for written in written_
 SIDE_BY_SIDE = (
     frozenset({"probes"}),
     frozenset({"shutdown"}),
-    frozenset({"oip-rest", "oip-grpc", "http", "binary", "grpc-health"}),
+    frozenset({"oip-rest", "oip-grpc", "http", "binary", "grpc-health", "metrics", "checklist"}),
+    frozenset({"repository", "rollout"}),
 )
 """Judged at the same time, since they wait most of theirs. The rest wants the machine alone."""
 
@@ -43,8 +44,8 @@ SIDE_BY_SIDE = (
 def found(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[CheckResult]]:
     """What each check says of the server with its defect switched on."""
     alone = PROFILES.difference(*SIDE_BY_SIDE)
+    judge = partial(_judged, tmp_path_factory.mktemp("reports"))
     with ThreadPoolExecutor(len(SIDE_BY_SIDE)) as threads:
-        judge = partial(_judged, tmp_path_factory)
         judged = [*threads.map(judge, SIDE_BY_SIDE)]
     results: dict[str, list[CheckResult]] = {}
     for result in chain(*judged, judge(alone)):
@@ -52,9 +53,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[CheckRe
     return results
 
 
-def _judged(folders: pytest.TempPathFactory, profiles: Collection[str]) -> Sequence[CheckResult]:
+def _judged(reports: Path, profiles: Collection[str]) -> Sequence[CheckResult]:
     """The results of some profiles, each check with its defect on."""
-    folder = folders.mktemp("report")
+    folder = reports / "-".join(sorted(profiles))
     command = [sys.executable, "-m", "pytest", "--pyargs", SUITE, "-p", "servespec.plugin", "-q"]
     command += ["-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={Path.cwd()}", "--tb=no"]
     command += ["--profile", ",".join(sorted(profiles))]

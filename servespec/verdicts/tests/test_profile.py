@@ -63,7 +63,9 @@ def test_a_should_that_fails_leaves_the_certificate() -> None:
     assert judged.should.passed == judged.should.total - 1
 
 
-@pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.PASS, Verdict.NOT_APPLICABLE}), ids=str)
+@pytest.mark.parametrize(
+    "verdict", sorted(set(Verdict) - {Verdict.PASS, Verdict.NOT_APPLICABLE}), ids=str
+)
 def test_any_other_verdict_of_a_must_costs_the_certificate(verdict: Verdict) -> None:
     assert not HTTP.judge(results(HTTP.ids, HTTP_014=verdict)).certified
 
