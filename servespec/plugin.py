@@ -46,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)  # behind pytest's own hook for what is raised in finalizers
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker, and the judge where there is something to judge."""
     config.addinivalue_line(

@@ -273,6 +273,13 @@ def test_who_is_told_to_stop_where_python_drops_it_stops_all_the_same(workplace:
     assert workplace.left() == []
 
 
+def test_it_does_so_too_where_nothing_was_started(workplace: Workplace) -> None:
+    with workplace.serving() as url:
+        judged = workplace.judge(UNHEARD, options=["--target-url", url])
+
+    assert judged.code == pytest.ExitCode.INTERRUPTED
+
+
 def test_a_target_that_does_not_start_is_one_message(workplace: Workplace) -> None:
     judged = workplace.judge(PASSES, FAILS, flag="broken")
 
