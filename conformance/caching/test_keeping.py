@@ -14,6 +14,7 @@ from servespec.target.target import Target
 from servespec.target.traffic import open_burst
 from servespec.verdicts.requirement import requirement
 
+from ..extensions.repository import access
 from ..grpc.messages import typed
 from ..questions import Question
 from ..strategies import binary_request
@@ -96,20 +97,22 @@ def test_a_reload_drops_what_was_kept(target: Target) -> None:
     """An operator who loads a model anew gets its answers, and not those of the old one."""
     caching(target)
     question = remembered(unused())
-    with target.fresh("cached") as instance:
+    arguments, headers = access(target)
+    with target.fresh("cached", arguments=arguments) as instance:
         before = nonce(question.ask(instance.target))
         kept = nonce(question.ask(instance.target)) == before
         target.record("asked twice before the reload", "kept" if kept else "computed twice")
-        target.record("reloaded by", _reload(instance))
+        target.record("reloaded by", _reload(instance, headers))
         after = nonce(question.ask(instance.target))
     assert after != before, "after a reload a request gets the answer of the model before"
 
 
-def _reload(instance: Instance) -> str:
+def _reload(instance: Instance, headers: Mapping[str, str]) -> str:
     """Loads the model anew where the target can be told to, and restarts it otherwise."""
     server = instance.target
     name = server.fixture("cached").model
-    loaded = server.rest.post(f"/v2/repository/models/{name}/load", {}, timeout=30)
+    path = f"/v2/repository/models/{name}/load"
+    loaded = server.rest.post(path, {}, headers=headers, timeout=30)
     if loaded.status == 200:  # some serve the extension, and do not list it
         return "the repository extension"
     if "model_repository" in server.extensions:

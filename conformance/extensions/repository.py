@@ -11,7 +11,7 @@ from servespec.target.target import Target
 
 from ..strategies import SCALAR, request
 
-__all__ = ["FIXTURE", "Repository", "repository"]
+__all__ = ["FIXTURE", "Repository", "access", "repository"]
 
 FIXTURE = "constant"
 """Each version answers with its own number."""
@@ -89,13 +89,19 @@ class Repository:
         assert values == [float(version)], f"version {version} answers {values}"
 
 
-@contextmanager
-def repository(target: Target) -> Iterator[Repository]:
-    """Start a server that can be changed at run time: the target file says how."""
+def access(target: Target) -> tuple[list[str], Mapping[str, str]]:
+    """What a server is started with that can be changed, and the headers of those who may do so."""
     arguments = target.claim("repository", "arguments", [])
     authorization = target.claim("repository", "authorization")
     headers = {} if authorization is None else {"Authorization": str(authorization)}
+    return [*map(str, arguments)], headers
+
+
+@contextmanager
+def repository(target: Target) -> Iterator[Repository]:
+    """Start a server that can be changed at run time: the target file says how."""
+    arguments, headers = access(target)
     settled = float(target.claim("repository", "settled_seconds", 0.0))
-    with target.fresh(FIXTURE, arguments=[*map(str, arguments)]) as instance:
+    with target.fresh(FIXTURE, arguments=arguments) as instance:
         model = instance.target.fixture(FIXTURE).model
         yield Repository(instance.target, model, headers, settled)

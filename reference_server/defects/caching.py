@@ -1,12 +1,8 @@
 """Misbehaviours of caches: what makes two requests the same, what is kept, and what is counted."""
 
 import asyncio
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 
@@ -45,6 +41,15 @@ class KeyWithoutVersion(Keys):
     def key(self, work: Work, request: InferRequest) -> bytes:
         """Leaves out what tells versions apart, and loads of them."""
         return Keys(self.model, "", b"", self._codec).key(work, request)
+
+
+@reuse_defect("key-without-load", breaks=["CACHE-005"])
+class KeyWithoutLoad(Keys):
+    """Takes a version that was loaded anew for the one before."""
+
+    def key(self, work: Work, request: InferRequest) -> bytes:
+        """Leaves out what tells loads apart."""
+        return Keys(self.model, self.version, b"", self._codec).key(work, request)
 
 
 @reuse_defect("key-of-few-elements", breaks=["CACHE-001/inputs"])
@@ -143,33 +148,6 @@ class ErrorsAreKept(KeepingStage):
             if work.key is not None:
                 failed.add(work.key)
             raise
-
-
-@reuse_defect("kept-beyond-a-restart", breaks=["CACHE-005"])
-class KeptBeyondARestart(CacheStage):
-    """Answers with what the model's last process has left in a file."""
-
-    async def __call__(self, work: Work) -> Computed:
-        """Looks among what others have left, and leaves the answer there."""
-        if work.key is None:
-            return await super().__call__(work)
-        mine = _file_of(work, os.getpid())
-        for path in mine.parent.glob(f"{mine.stem}.*"):
-            if path != mine:
-                with np.load(path) as kept:
-                    return Computed([*kept.values()], 0.0, 0.0, 0, source="cache", cache="hit")
-        computed = await super().__call__(work)
-        with mine.open("wb") as file:
-            np.savez(file, *computed.tensors)
-        return computed
-
-
-def _file_of(work: Work, process: int) -> Path:
-    """Where a process leaves an answer: beside the models, which only its own server has."""
-    folder = Path(sys.argv[sys.argv.index("--models") + 1])
-    asked = [array.tobytes() for array in work.tensors.values()]
-    name = blake2b(repr((work.outputs, asked)).encode(), digest_size=16).hexdigest()
-    return folder / f".{name}.{process}"
 
 
 @reuse_defect("kept-too-long", breaks=["CACHE-006/time"])
