@@ -10,11 +10,12 @@ from servespec.target.outcomes import Invalid
 from servespec.target.target import Target
 
 from ..questions import spinning
-from .kubelet import POLL_SECONDS
+from .kubelet import POLL_SECONDS, TIMEOUT_SECONDS
 
 __all__ = ["while_saturated"]
 
-LONG_SECONDS = 1.5
+LONG_SECONDS = 1.5 * TIMEOUT_SECONDS
+SEEN_SECONDS = 1.2 * TIMEOUT_SECONDS
 """Harness: longer than a probe may take, so that a probe that waits for an inference is seen."""
 
 SHORT_SECONDS = 0.05
@@ -34,14 +35,18 @@ def while_saturated(target: Target, ask: Callable[[], T], *, times: int = 2) -> 
     has its answers. How many they are is what the target claims to bear, 16 unless it says.
 
     Raises:
-        Invalid: the longest inference was answered too soon to saturate anything, three times.
+        Invalid: three times the longest inference was answered too soon for a probe that waits
+            for it to be late.
     """
     for attempt in range(1, ATTEMPTS + 1):
         answers, longest = _looked(target, ask, times)
         target.record(f"shortest of the long inferences, s, attempt {attempt}", f"{longest:.2f}")
-        if longest > LONG_SECONDS / 2:
+        if longest > SEEN_SECONDS:
             return answers
-    raise Invalid("the longest inference was answered too soon to saturate the server")
+    raise Invalid(
+        f"the longest inference was answered within {SEEN_SECONDS:g} s: a probe that waited for it "
+        "would not have been late"
+    )
 
 
 def _looked(target: Target, ask: Callable[[], T], times: int) -> tuple[list[T], float]:

@@ -34,7 +34,7 @@ PROFILES = {CATALOGUE[written.check.requirement].profile for written in written_
 SIDE_BY_SIDE = (
     frozenset({"probes"}),
     frozenset({"shutdown"}),
-    frozenset({"oip-rest", "oip-grpc", "http", "binary", "grpc-health", "metrics", "checklist"}),
+    frozenset({"oip-rest", "oip-grpc", "http", "binary", "grpc-health"}),
     frozenset({"repository", "rollout"}),
 )
 """Judged at the same time, since they wait most of theirs. The rest wants the machine alone."""
