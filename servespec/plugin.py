@@ -53,6 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "requirement(id, check, kind, fixtures): the check judges this requirement"
     )
     if config.option.target or config.option.target_url or config.option.target_grpc:
+        if getattr(config.option, "numprocesses", None):
+            raise pytest.UsageError(
+                "-n: expected none beside a target: one process judges, one check after the other"
+            )
         from .judge import Judge
         from .session import MISTAKES, Options
 

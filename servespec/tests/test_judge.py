@@ -305,6 +305,16 @@ def test_without_a_target_a_check_says_what_to_give(workplace: Workplace) -> Non
     assert "no target: give --target FILE" in judged.printed
 
 
+def test_several_processes_do_not_share_a_target(workplace: Workplace) -> None:
+    options = ["--target", "target.toml", "-p", "xdist.plugin", "-n", "2"]
+    judged = workplace.judge(PASSES, options=options)
+
+    assert judged.code == pytest.ExitCode.USAGE_ERROR
+    assert judged.printed.strip() == (
+        "ERROR: -n: expected none beside a target: one process judges, one check after the other"
+    )
+
+
 def test_the_report_names_a_command_that_can_be_pasted(workplace: Workplace) -> None:
     judged = workplace.judge(PASSES, options=["--target", "target.toml", "--profile", "http"])
 
