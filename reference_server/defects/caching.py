@@ -16,7 +16,7 @@ from ..signature import Reuse, Work
 from .registry import reuse_defect
 
 HOUR = 3600.0
-SLOW = 0.02
+SLOW = 0.06
 PROBE = b"probe"
 FEW = 16
 """Elements of a tensor that some keys are made of."""
