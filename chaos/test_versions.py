@@ -1,16 +1,19 @@
 """Versions of a model come, go and change their shares under load: no request may notice."""
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from itertools import count, cycle, islice, takewhile
 from pathlib import Path
 
 import httpx
 import pytest
+from grpc import StatusCode
 
 from servespec.fixtures import build
 from servespec.rollout.routers import ReferenceRouter
@@ -19,6 +22,7 @@ from servespec.target.manifest import Manifest
 from servespec.target.process import TargetProcess, free_port
 from servespec.target.target import Target
 from servespec.target.traffic import Ledger, Outcome, Question, constant, driving
+from servespec.wire import proto as pb
 
 LOG = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ STEPS: Sequence[tuple[Mapping[str, float], str, str]] = (
 PAUSE = 0.1
 """Seconds from one change to the next: each is felt by some twenty requests."""
 TOKEN = "of-this-experiment"
+GRPC_CALLERS = 2
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def server(manifest: Manifest, tmp_path: Path) -> Iterator[tuple[Target, Operato
         process.wait_ready()
         url = process.addresses.rest or ""
         with (
-            closing(Target.at(url)) as target,
+            closing(Target.at(url, process.addresses.grpc)) as target,
             httpx.Client(base_url=url, headers=headers, timeout=30) as repository,
             httpx.Client(base_url=f"http://127.0.0.1:{door}", headers=headers) as operator,
         ):
@@ -90,7 +95,10 @@ def test_versions_and_weights_change_under_load_and_no_request_fails(
     """Each answer is that of the version that it names, and each id is answered once."""
     target, operator = server
     schedule = constant(RATE, SECONDS)
-    with driving(target.rest, schedule, lambda number: question(target, number)) as traffic:
+    with (
+        calling(target) as answers,
+        driving(target.rest, schedule, lambda number: question(target, number)) as traffic,
+    ):
         for weights, verb, version in islice(cycle(STEPS), CHANGES):
             operator.router.set(weights)
             operator.move(verb, version)
@@ -99,6 +107,42 @@ def test_versions_and_weights_change_under_load_and_no_request_fails(
 
     assert ended < traffic.ledger.started + SECONDS, "the load ended before the changes did"
     must_be_answered_once(traffic.ledger)
+    LOG.info("over gRPC: %s", dict(answers))
+    assert set(answers) == {"1", "2"}
+
+
+@contextmanager
+def calling(target: Target) -> Iterator[Counter[str]]:
+    """Callers who ask over gRPC one call after the other; how many answers there were, by version.
+
+    An answer that is none, or not what the version that it names computes, is counted by itself.
+    """
+    over, answers = threading.Event(), Counter[str]()
+
+    def ask(first: int) -> Counter[str]:
+        numbers = takewhile(lambda _: not over.is_set(), count(first, GRPC_CALLERS))
+        return Counter(answered(target, number) for number in numbers)
+
+    with ThreadPoolExecutor(GRPC_CALLERS) as callers:
+        asking = [callers.submit(ask, first) for first in range(GRPC_CALLERS)]
+        try:
+            yield answers
+        finally:
+            over.set()
+    for each in asking:
+        answers += each.result()
+
+
+def answered(target: Target, number: int) -> str:
+    """The version that answers over gRPC; all that is known where it is not a right answer."""
+    x = pb.ModelInferRequest.InferInputTensor(name="x", datatype="FP32", shape=[1, 1])
+    x.contents.fp32_contents.append(number)
+    call = target.grpc.infer(FIXTURE, inputs=[x], version="", id=str(number))
+    if call.code is not StatusCode.OK:
+        return f"{number}: {call.code.name} {call.details}"
+    version, came, named = call.message.model_version, call.array("y").tolist(), call.message.id
+    right = ([[float(version)]], str(number))
+    return version if (came, named) == right else f"{number}: {came} as {named} by {version}"
 
 
 def question(target: Target, number: int) -> Question:
