@@ -16,10 +16,10 @@ __all__ = ["Work", "echoing", "work_of"]
 
 EXECUTION = 0.02
 """Seconds of one request, about: so long that asking and refusing cost little beside it."""
-COUNTED, CALLERS = 36, (6, 2)
+COUNTED, CALLERS = 36, (6, 2, 1)
 """Requests by which the capacity is measured, and how many of them at once: none is refused.
 
-The more is answered of six by who works at several, of two by who loses time where others wait.
+The most is answered of six by who works at several, of one by who loses time where others wait.
 """
 CONNECTIONS = 1000
 """More than wait at once of any surge, so that who waits holds up nobody of ours."""
