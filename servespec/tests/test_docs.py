@@ -15,7 +15,7 @@ FILES = ["README.md", "CHANGELOG.md", "docs/**/*.md", "examples/**/*.md", "bench
 PAGES = [file for pattern in FILES for file in sorted(ROOT.glob(pattern))]
 SUITES = (ROOT / "conformance", ROOT / "loadtests/checks")
 CHECKS = [file for suite in SUITES for file in suite.rglob("*.py") if "tests" not in file.parts]
-FOREIGN = {"--pyargs", "--exit-timeout-secs"}
+FOREIGN = {"--pyargs", "--exit-timeout-secs", "--http-restricted-api", "--model-control-mode"}
 """Options of pytest and of Triton."""
 
 pages = pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
