@@ -140,9 +140,15 @@ def answered(target: Target, number: int) -> str:
     call = target.grpc.infer(FIXTURE, inputs=[x], version="", id=str(number))
     if call.code is not StatusCode.OK:
         return f"{number}: {call.code.name} {call.details}"
-    version, came, named = call.message.model_version, call.array("y").tolist(), call.message.id
-    right = ([[float(version)]], str(number))
-    return version if (came, named) == right else f"{number}: {came} as {named} by {version}"
+    version, came = call.message.model_version, call.array("y").ravel().tolist()
+    return mistake(number, version, came, call.message.id) or version
+
+
+def mistake(number: int, version: str, came: Sequence[float], named: str) -> str | None:
+    """What is wrong with an answer, held to what the version that it names computes."""
+    if (came, named) == ([float(version)], str(number)):
+        return None
+    return f"{number} was answered {came} as {named} by version {version}"
 
 
 def question(target: Target, number: int) -> Question:
@@ -151,11 +157,8 @@ def question(target: Target, number: int) -> Question:
     message = target.rest.message(FIXTURE, {"id": str(number), "inputs": [x]})
 
     def accept(exchange: Exchange) -> str | None:
-        version, came = exchange.answer("model_version"), exchange.values("y")
-        named = exchange.answer("id")
-        if (came, named) == ([float(version)], str(number)):
-            return None
-        return f"{number} was answered {came} as {named} by version {version}"
+        version, named = exchange.answer("model_version"), exchange.answer("id")
+        return mistake(number, version, exchange.values("y"), named)
 
     return Question(str(number), message, accept)
 
