@@ -14,7 +14,7 @@ from servespec.target.target import Target
 from servespec.target.traffic import open_burst
 from servespec.verdicts.requirement import requirement
 
-from ..extensions.repository import access
+from ..extensions.repository import Repository, access
 from ..grpc.messages import typed
 from ..questions import Question
 from ..strategies import binary_request
@@ -110,9 +110,7 @@ def test_a_reload_drops_what_was_kept(target: Target) -> None:
 def _reload(instance: Instance, headers: Mapping[str, str]) -> str:
     """Loads the model anew where the target can be told to, and restarts it otherwise."""
     server = instance.target
-    name = server.fixture("cached").model
-    path = f"/v2/repository/models/{name}/load"
-    loaded = server.rest.post(path, {}, headers=headers, timeout=30)
+    loaded = Repository(server, server.fixture("cached").model, headers).change("load")
     if loaded.status == 200:  # some serve the extension, and do not list it
         return "the repository extension"
     if "model_repository" in server.extensions:

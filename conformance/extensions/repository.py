@@ -34,7 +34,7 @@ class Repository:
     target: Target
     model: str
     headers: Mapping[str, str]
-    settled_seconds: float
+    settled_seconds: float = 0.0
 
     def index(self, body: bytes | Mapping[str, Any] = b"{}") -> Exchange:
         """Ask what there is."""
