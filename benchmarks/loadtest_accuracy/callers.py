@@ -28,7 +28,7 @@ from servespec.wire.messages import InferRequest, Tensor
 from ..contenders import ROOT, SERVER_CORE
 from .planted import MODEL
 
-__all__ = ["CALLERS", "PERCENTS", "TIMEOUT", "Caller", "Job", "Times", "found", "on_core"]
+__all__ = ["CALLERS", "PERCENTS", "TIMEOUT", "Caller", "Job", "Times", "found", "on_core", "served"]
 
 PERCENTS = (50.0, 95.0, 99.0, 99.9)
 TIMEOUT = 2.0

@@ -19,7 +19,8 @@ EXECUTION = 0.02
 COUNTED, CALLERS = 36, (6, 2, 1)
 """Requests by which the capacity is measured, and how many of them at once: none is refused.
 
-The most is answered of six by who works at several, of one by who loses time where others wait.
+The most is answered of six by who works at several, of two or one by who loses time
+where others wait.
 """
 CONNECTIONS = 1000
 """More than wait at once of any surge, so that who waits holds up nobody of ours."""
