@@ -37,6 +37,9 @@ class Sender(Protocol):
     def send(self, number: int) -> Answer:
         """Send request `number` of the schedule and wait for its answer; raises nothing."""
 
+    def renew(self) -> None:
+        """Be ready for the next request after one was lost, and its connection with it."""
+
     def close(self) -> None:
         """Close what it keeps."""
 
@@ -127,6 +130,8 @@ class Generator:
                 answer = sender.send(self._numbers[row])
                 self._count(-1, answer.done)
                 self._settle(row, answer)
+                if answer.fate is Fate.LOST:
+                    sender.renew()
                 self._idle.append(gevent.getcurrent())
                 row = hub.switch()
         finally:

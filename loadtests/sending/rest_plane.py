@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import gevent
@@ -21,6 +22,7 @@ from .records import Fate
 __all__ = ["RestMessage", "RestSender"]
 
 _LONGEST_IDLE = 2.0  # seconds; servers close idle connections, few of them before 5 s
+_LONGEST_RENEWAL = 1.0  # seconds, in which this one sends nothing
 _BLOCK = 1 << 16
 _POLL = get_original("select", "poll")  # gevent's own would let others run
 _BUSY = frozenset({429, 503})
@@ -108,6 +110,17 @@ class RestSender:
         timing = "" if number % SAMPLED else _timing(response)
         return Answer(sent, first, self._used, status, fate, timing)
 
+    def renew(self) -> None:
+        """Open a connection, so that the next request does not wait for it.
+
+        The one that was lost has paid with its own time, and the next is not to pay for it again.
+        """
+        with (
+            suppress(OSError, gevent.Timeout),
+            gevent.Timeout(min(self._timeout, _LONGEST_RENEWAL)),
+        ):
+            self._connected()
+
     def close(self) -> None:
         """Close the connection."""
         if self._socket is not None:
@@ -123,7 +136,7 @@ class RestSender:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 opened = self._tls.wrap_socket(opened, server_hostname=self._address[0])
-            self._socket = opened
+            self._socket, self._used = opened, CLOCK()
         return self._socket
 
 

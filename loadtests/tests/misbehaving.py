@@ -6,6 +6,7 @@ import socketserver
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Misbehaving(socketserver.ThreadingTCPServer):
     """The server.
 
     Attributes:
+        accepted: when each connection was, by the monotonic clock.
         asked: the numbers of the requests that came, in order, with all bytes of each.
         broken: what the script itself did wrong.
         busy: who has it is served.
@@ -55,6 +57,7 @@ class Misbehaving(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Connection)
         self.script = script
         self.tls = tls
+        self.accepted: list[float] = []
         self.asked: list[tuple[int, bytes]] = []
         self.broken: list[BaseException | None] = []
         self.busy = threading.Lock()
@@ -74,6 +77,7 @@ class Misbehaving(socketserver.ThreadingTCPServer):
     def get_request(self) -> tuple[Any, Any]:
         """Accept; the handshake is done where the connection is served."""
         accepted, address = super().get_request()
+        self.accepted.append(time.monotonic())
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return accepted, address
 

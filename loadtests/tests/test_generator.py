@@ -64,6 +64,17 @@ def test_a_connection_that_the_server_closed_while_it_was_idle_is_opened_anew() 
     assert sorted(server.numbers) == list(range(20))
 
 
+def test_who_lost_a_connection_has_the_next_one_before_it_is_asked_again() -> None:
+    with misbehaving(lambda number: Reply(hangs=not number)) as server:
+        records = drive(server.url, np.array([0.0, 1.5]), timeout=0.5).records
+    given_up, asked_again = records.done[0], records.dispatched[1]
+    opened = server.accepted[1] - server.accepted[0]
+
+    assert records.counts()[Fate.ANSWERED] == 1
+    assert given_up <= opened + 0.1
+    assert opened < asked_again - 0.3
+
+
 def test_one_more_than_may_be_under_way_is_shed_and_never_sent() -> None:
     with misbehaving(lambda number: Reply(hangs=number < 3)) as server:
         records = drive(server.url, EVENLY[:20], in_flight=3, timeout=1.0).records
