@@ -8,7 +8,7 @@ READY   := .venv/.ready-$(GPU)
 # Trust what the machine trusts: behind a company's proxy uv's own list is not enough.
 export UV_SYSTEM_CERTS ?= true
 TARGET  ?= conformance/targets/reference/target.toml
-DEFECTS := conformance/tests/test_defects.py
+DEFECTS := conformance/tests/test_defects.py loadtests/tests/test_checks.py
 
 .PHONY: certify test check matrix repeat load fuzz soak chaos certify-all bench clean
 
@@ -16,7 +16,7 @@ certify: $(READY)  ## judge the reference server
 	$(BIN)/servespec certify --target $(TARGET) --only conformance
 
 test: $(READY)  ## the tests of this repository: two files at a time, then the defects, alone
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore $(DEFECTS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(DEFECTS:%=--ignore %)
 	$(BIN)/python -m pytest -q $(DEFECTS)
 
 check: $(READY)  ## what must be green before a commit
@@ -31,7 +31,7 @@ repeat: $(READY)  ## N runs of the judging, all of them must pass: make repeat N
 matrix: $(READY)  ## every defect against every check of its profile (about half an hour)
 	$(BIN)/python -m conformance.tests.matrix
 
-load: $(READY)  ## judge the reference server under load, and try the defects: five minutes, alone
+load: $(READY)  ## judge the reference server under load, and try the defects: ten minutes, alone; needs promtool
 	$(BIN)/servespec certify --target $(TARGET) --only loadtests
 	SERVESPEC_LOAD=1 $(BIN)/python -m pytest -q loadtests/tests/test_checks.py
 
