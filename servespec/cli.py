@@ -68,6 +68,8 @@ def _verbs_that_judge(verbs: Verbs) -> None:
     text = "compare a server with what it was, in turn (needs the extra load)"
     words = "--old URL --new URL ..."
     _passed_on(verbs, "regression", "loadtests.comparing.regression", text, words)
+    text = "write the alert rule of Prometheus for a model that an update made slower"
+    _passed_on(verbs, "alert", "loadtests.comparing.alert", text, "--target FILE")
 
 
 def _passed_on(verbs: Verbs, name: str, module: str, text: str, rest: str) -> None:

@@ -1,8 +1,10 @@
 """Load tests of a server at a rate that is told from what it can do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
+
+import numpy as np
 
 from servespec.loading import LoadResult, LoadTest
 from servespec.session import NotRun
@@ -14,13 +16,24 @@ from servespec.target.traffic import Question, drive
 from servespec.wire.messages import InferRequest
 
 from ..judging.judge import CONFIDENCE
-from ..sending.workloads import workload_of
+from ..sending.workloads import computing
 from .machine import Company, company
 
-__all__ = ["WORK", "must_keep", "needs_the_extra", "rate_of", "run", "seconds_of"]
+__all__ = [
+    "MODEL",
+    "WORK",
+    "computing_of",
+    "must_keep",
+    "needs_the_extra",
+    "rate_of",
+    "run",
+    "seconds_of",
+]
 
+MODEL = "coalesced"
+"""Computes for as long as it is told, one row at a time, and is never held back for company."""
 WORK = "work"
-"""The workload: some 5 ms of one core."""
+"""Its workload: some 5 ms of one core."""
 SHARE, SECONDS = 0.5, 30.0
 COUNTED, CALLERS = 120, (6, 2)
 """Requests by which the capacity is measured, and how many of them at once: none is refused."""
@@ -56,15 +69,20 @@ def rate_of(target: Target) -> float:
 
 def _answers_a_second(target: Target, callers: int) -> float:
     """Of so many who ask again when they are answered."""
-    asked = [each.request for each in workload_of(WORK, 1).questions]
+    schedule, asked = [0.0] * COUNTED, computing_of(target)
+    ledger = drive(target.rest, schedule, asked, connections=callers, timeout=PATIENCE)
+    return ledger.answers_a_second(callers)
+
+
+def computing_of(target: Target, times: float = 1.0) -> Callable[[int], Question]:
+    """The requests of the workload, or of so many times the work, one after the other and anew."""
+    asked = [each.request for each in computing(times, np.random.default_rng(1)).questions]
 
     def question(number: int) -> Question:
         body = _json(asked[number % len(asked)])
-        return Question(str(number), target.rest.message("coalesced", body), _accept)
+        return Question(str(number), target.rest.message(MODEL, body), _accept)
 
-    schedule = [0.0] * COUNTED
-    ledger = drive(target.rest, schedule, question, connections=callers, timeout=PATIENCE)
-    return ledger.answers_a_second(callers)
+    return question
 
 
 def _json(request: InferRequest) -> Mapping[str, Any]:

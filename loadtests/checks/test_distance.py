@@ -15,7 +15,7 @@ from servespec.target.outcomes import (
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
-from .loaded import needs_the_extra, rate_of, run, seconds_of
+from .loaded import MODEL, needs_the_extra, rate_of, run, seconds_of
 from .machine import company
 from .place import is_on_this_machine
 
@@ -24,7 +24,7 @@ DOUBT = 0.01
 """That the interval of a part's mean is wrong."""
 
 
-@requirement("LOAD-012", kind="saturating", fixtures=["coalesced"])
+@requirement("LOAD-012", kind="saturating", fixtures=[MODEL])
 def test_little_of_the_time_is_spent_outside_the_server(
     target: Target, load_test: LoadTest
 ) -> None:

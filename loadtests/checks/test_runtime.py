@@ -18,10 +18,9 @@ from servespec.wire.messages import InferRequest, Tensor
 from servespec.wire.rest import encode_request
 
 from .inturn import EACH, in_turn, median_ratio, must_be_below
+from .loaded import MODEL
 from .place import is_on_this_machine
 
-MODEL = "coalesced"
-"""Computes for as long as it is told, one row at a time, and is never held back for company."""
 ITERATIONS = 200  # some 20 ms of one core
 TIMES = 1.5
 SECONDS = 30.0

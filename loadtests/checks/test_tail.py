@@ -4,13 +4,13 @@ from servespec.loading import LoadTest
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
-from .loaded import must_keep, needs_the_extra, rate_of
+from .loaded import MODEL, must_keep, needs_the_extra, rate_of
 
 TIMES = 10.0
 MILLISECONDS = 100.0
 
 
-@requirement("LOAD-009", kind="saturating", fixtures=["coalesced"])
+@requirement("LOAD-009", kind="saturating", fixtures=[MODEL])
 def test_the_tail_stays_within_a_multiple_of_the_median(
     target: Target, load_test: LoadTest
 ) -> None:
@@ -21,7 +21,7 @@ def test_the_tail_stays_within_a_multiple_of_the_median(
     must_keep(target, load_test, rate_of(target), [f"p99/p50 < {times:g}"])
 
 
-@requirement("LOAD-010", kind="saturating", fixtures=["coalesced"])
+@requirement("LOAD-010", kind="saturating", fixtures=[MODEL])
 def test_nearly_all_answers_come_in_real_time(target: Target, load_test: LoadTest) -> None:
     """A user who waits for a page does not notice that a model was asked."""
     needs_the_extra()

@@ -13,7 +13,7 @@ from servespec.target.outcomes import Inconclusive, Invalid, Nonconformance
 from servespec.target.target import Target
 from servespec.verdicts.requirement import requirement
 
-from .loaded import needs_the_extra, rate_of, seconds_of
+from .loaded import MODEL, needs_the_extra, rate_of, seconds_of
 
 SHARE = 0.5
 """Of the rate of other load tests: what waits would blur the difference."""
@@ -24,7 +24,7 @@ FEWEST = 10
 PATIENCE = 60.0
 
 
-@requirement("LOAD-013", kind="saturating", fixtures=["coalesced"])
+@requirement("LOAD-013", kind="saturating", fixtures=[MODEL])
 def test_an_update_that_takes_a_fifth_longer_is_told_from_the_one_before(
     target: Target, load_test: LoadTest
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from servespec.wire.messages import InferRequest, Tensor
 from .plan import PlanError
 from .sentences import lengths, padded
 
-__all__ = ["WORKLOADS", "Question", "Workload", "workload_of"]
+__all__ = ["WORKLOADS", "Question", "Workload", "computing", "workload_of"]
 
 _DISTINCT = 64
 _ZIPF = 1.1  # the exponent of how often each is asked: some hold half of all traffic
@@ -102,20 +103,13 @@ def _zipf(random: np.random.Generator) -> Workload:
     return Workload(questions, weights / weights.sum())
 
 
-def _work(random: np.random.Generator) -> Workload:
-    return _computing(_ITERATIONS, random)
+def computing(times: float, random: np.random.Generator) -> Workload:
+    """So many times some 5 ms of computing, by `coalesced`.
 
-
-def _slower_work(random: np.random.Generator) -> Workload:
-    return _computing(_ITERATIONS * 6 // 5, random)
-
-
-def _computing(iterations: int, random: np.random.Generator) -> Workload:
-    """The second row, which costs nothing, tells the requests apart: none is answered by another.
-
+    The second row, which costs nothing, tells the requests apart: none is answered by another.
     The model is never held back for company, and its queue is as long as the server has it.
     """
-    numbers = random.permutation(_DISTINCT) + 1
+    iterations, numbers = round(times * _ITERATIONS), random.permutation(_DISTINCT) + 1
     rows = (np.array([[iterations], [-number]], dtype=np.int64) for number in numbers)
     tensors = (Tensor("iterations", "INT64", row) for row in rows)
     return _even(*(Question(InferRequest("coalesced", (tensor,))) for tensor in tensors))
@@ -148,8 +142,8 @@ WORKLOADS: Mapping[str, Make] = {
     "sentences": _sentences,
     "zipf": _zipf,
     "poisoned": _poisoned,
-    "work": _work,
-    "slower-work": _slower_work,
+    "work": partial(computing, 1.0),
+    "slower-work": partial(computing, 1.2),
 }
 """By name: 16 numbers; FP32 [1, 150528]; held-out digits; rows of four sizes; sentences of real
 lengths, to a text encoder; mostly duplicates, to a model that may cache; one in a hundred that the

@@ -1,8 +1,10 @@
 """Misbehaviours that only a clock shows: late answers, and those that hide what is slow."""
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from google.protobuf.message import Message
 
@@ -20,6 +22,7 @@ _LATE_SECONDS = 1.0
 _AT_LEAST_SECONDS = 0.15
 _IMAGE_SECONDS = 0.3
 _LARGE = 1 << 16
+_FINER = re.compile(rb'(?m)^inference_request_seconds_bucket\{.*le="(?!30"|30\.0"|\+Inf").*\n')
 
 _count = 0
 
@@ -53,6 +56,15 @@ async def answers_held_back(request: HttpRequest, answer: Handler) -> HttpRespon
     if request.target.endswith(_WORK):
         await asyncio.sleep(3 * (time.monotonic() - began))
     return response
+
+
+@rest_defect("histogram-of-two-buckets", breaks=["LOAD-015"])
+async def histogram_of_two_buckets(request: HttpRequest, answer: Handler) -> HttpResponse:
+    """Counts what takes less than half a minute, and the rest."""
+    response = await answer(request)
+    if request.target != "/metrics":
+        return response
+    return replace(response, body=_FINER.sub(b"", response.body))
 
 
 @engine_defect("runtime-at-half-speed", breaks=["LOAD-011"])

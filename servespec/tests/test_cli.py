@@ -46,6 +46,8 @@ MISTAKES = {
     "regression --new http://127.0.0.1:1": "expected --old or --baseline to compare with",
     "regression --new http://127.0.0.1:1 --baseline none.json": "expected a stored baseline",
     "regression --new http://127.0.0.1:1 --old http://127.0.0.1:1 --rounds 3": "--rounds: expected",
+    "alert": "the following arguments are required: --target",
+    "alert --target none.toml": "none.toml: expected a target file",
     "requirements --profile nope": "--profile nope: expected one of",
     "explain NOPE-1": "no requirement is called 'NOPE-1'",
     "checklist --target target.toml": "no report yet",

@@ -51,7 +51,7 @@ SIZES = {
     "TRC": 8,
     "BATCH": 9,
     "CACHE": 10,
-    "LOAD": 14,
+    "LOAD": 15,
     "QUANT": 6,
     "ROLL": 8,
     "GUIDE": 9,
