@@ -37,8 +37,8 @@ class Sender(Protocol):
     def send(self, number: int) -> Answer:
         """Send request `number` of the schedule and wait for its answer; raises nothing."""
 
-    def renew(self) -> None:
-        """Be ready for the next request after one was lost, and its connection with it."""
+    def prepare(self) -> None:
+        """Have a connection, so that the next request does not wait for it; raises nothing."""
 
     def close(self) -> None:
         """Close what it keeps."""
@@ -49,6 +49,7 @@ class Generator:
 
     Greenlets that wait are resumed by the pacer's call itself: between a moment and the first
     byte lies no queue. The one that was free last goes first, so that few connections are used.
+    One more than are used is kept open: what it takes to open it is in no request's time.
 
     Args:
         numbers: of the requests in the whole schedule.
@@ -81,6 +82,7 @@ class Generator:
         self._settled = settled
         self._begun = 0.0
         self._idle: list[greenlet] = []
+        self._preparing = False
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._quiet = Event()
         self.records = Records.planned(intended)
@@ -99,6 +101,7 @@ class Generator:
             drain: for how many seconds after the last moment.
         """
         self._begun = begun
+        self._keep_spare()
         try:
             Pacer(self.records.intended, self._dispatch).run(begun)
             self._wait(drain)
@@ -115,14 +118,28 @@ class Generator:
         if self._idle:
             self._idle.pop().switch(row)
         else:
-            greenlet = gevent.Greenlet(self._serve, row)
-            self._greenlets.append(greenlet)
-            greenlet.start()
+            self._begin(row)
+        self._keep_spare()
 
-    def _serve(self, row: int) -> None:
-        """One greenlet's life: a request, and then whichever it is resumed for."""
+    def _keep_spare(self) -> None:
+        """Have a greenlet with a connection wait beside those that are busy."""
+        if not (self._idle or self._preparing) and len(self._greenlets) < self._in_flight:
+            self._preparing = True
+            self._begin(None)
+
+    def _begin(self, row: int | None) -> None:
+        greenlet = gevent.Greenlet(self._serve, row)
+        self._greenlets.append(greenlet)
+        greenlet.start()
+
+    def _serve(self, row: int | None) -> None:
+        """One greenlet's life: a request, or none yet, and then whichever it is resumed for."""
         hub, sender = gevent.get_hub(), self._sender()
         try:
+            if row is None:
+                sender.prepare()
+                self._preparing = False
+                row = self._next(hub)
             while True:
                 now = CLOCK()
                 self.records.dispatched[row] = now - self._begun
@@ -131,11 +148,16 @@ class Generator:
                 self._count(-1, answer.done)
                 self._settle(row, answer)
                 if answer.fate is Fate.LOST:
-                    sender.renew()
-                self._idle.append(gevent.getcurrent())
-                row = hub.switch()
+                    sender.prepare()
+                row = self._next(hub)
         finally:
             sender.close()
+
+    def _next(self, hub: gevent.hub.Hub) -> int:
+        """Wait for the row to be resumed for."""
+        self._idle.append(gevent.getcurrent())
+        row: int = hub.switch()
+        return row
 
     def _settle(self, row: int, answer: Answer) -> None:
         records = self.records

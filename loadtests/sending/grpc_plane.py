@@ -118,7 +118,7 @@ class GrpcSender:
         first = math.nan if fate is Fate.LOST else done
         return Answer(sent, first, done, code.value[0], fate, timing)
 
-    def renew(self) -> None:
+    def prepare(self) -> None:
         """Nothing: the channel sees to that."""
 
     def close(self) -> None:

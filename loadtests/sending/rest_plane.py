@@ -22,7 +22,7 @@ from .records import Fate
 __all__ = ["RestMessage", "RestSender"]
 
 _LONGEST_IDLE = 2.0  # seconds; servers close idle connections, few of them before 5 s
-_LONGEST_RENEWAL = 1.0  # seconds, in which this one sends nothing
+_LONGEST_OPENING = 1.0  # seconds, in which this one sends nothing
 _BLOCK = 1 << 16
 _POLL = get_original("select", "poll")  # gevent's own would let others run
 _BUSY = frozenset({429, 503})
@@ -110,14 +110,11 @@ class RestSender:
         timing = "" if number % SAMPLED else _timing(response)
         return Answer(sent, first, self._used, status, fate, timing)
 
-    def renew(self) -> None:
-        """Open a connection, so that the next request does not wait for it.
-
-        The one that was lost has paid with its own time, and the next is not to pay for it again.
-        """
+    def prepare(self) -> None:
+        """Open a connection, so that the next request does not wait for it; raises nothing."""
         with (
             suppress(OSError, gevent.Timeout),
-            gevent.Timeout(min(self._timeout, _LONGEST_RENEWAL)),
+            gevent.Timeout(min(self._timeout, _LONGEST_OPENING)),
         ):
             self._connected()
 
