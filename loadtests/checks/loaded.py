@@ -40,7 +40,7 @@ COUNTED, CALLERS = 120, (6, 2)
 PATIENCE = 20.0
 ATTEMPTS = 4
 """Of a run that the generator spoils."""
-LONGEST = 2
+LONGEST = 4
 """How many times as long a run may be, so that it can tell."""
 _OUTCOMES = {"INVALID": Invalid, "INCONCLUSIVE": Inconclusive}
 

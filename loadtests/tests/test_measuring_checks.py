@@ -58,10 +58,10 @@ def test_a_pass_is_believed_at_once() -> None:
     assert kept("PASS") == [30]
 
 
-def test_too_few_requests_are_asked_again_twice_as_long_and_no_longer() -> None:
-    assert kept("INCONCLUSIVE", "PASS") == [30, 60]
+def test_too_few_requests_are_asked_again_twice_as_long_and_that_twice_at_most() -> None:
+    assert kept("INCONCLUSIVE", "INCONCLUSIVE", "PASS") == [30, 60, 120]
     with pytest.raises(Inconclusive):
-        kept("INCONCLUSIVE", "INCONCLUSIVE", "PASS")
+        kept("INCONCLUSIVE", "INCONCLUSIVE", "INCONCLUSIVE", "PASS")
 
 
 def test_what_the_generator_spoils_is_asked_again_three_times_at_most() -> None:
