@@ -1,7 +1,10 @@
-"""Run a server for each of two versions, and nginx before them: `serve.py MODELS PORT [--mirror]`.
+"""Run a server for each of two versions, and a proxy before them.
 
-Each server has one version of every model and knows of no routes. Without `--mirror` nginx gives
-version 1 three shares and version 2 one; with it version 1 serves all and version 2 is its shadow.
+`serve.py nginx|envoy MODELS PORT [--mirror]`
+
+Each server has one version of every model and knows of no routes. Without `--mirror` the proxy
+gives version 1 three shares and version 2 one; with it version 1 serves all and version 2 is its
+shadow.
 """
 
 import contextlib
@@ -16,16 +19,18 @@ from pathlib import Path
 
 import httpx
 
-from servespec.rollout.routers import NginxRouter
+from servespec.rollout.routers import EnvoyRouter, NginxRouter
 from servespec.target.process import free_port
 
+ROUTERS = {"nginx": NginxRouter, "envoy": EnvoyRouter}
 VERSIONS = ("1", "2")
 STICKY = "X-Sticky-Key"
 
 
 def main() -> None:
     """Serve until SIGTERM."""
-    models, port, mirrored = Path(sys.argv[1]), int(sys.argv[2]), "--mirror" in sys.argv
+    kind, models, port = ROUTERS[sys.argv[1]], Path(sys.argv[2]), int(sys.argv[3])
+    mirrored = "--mirror" in sys.argv
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=models.parent)))
@@ -39,14 +44,14 @@ def main() -> None:
         for (address,) in upstreams.values():
             wait_ready(f"http://{address}/v2/health/ready")
         mirror = "2" if mirrored else None
-        router = NginxRouter(folder, port, upstreams, sticky=STICKY, mirror=mirror)
+        router = kind(folder, port, upstreams, sticky=STICKY, mirror=mirror)
         opened.enter_context(router)
         router.set({"1": 1} if mirrored else {"1": 3, "2": 1})
         signal.pause()
 
 
 def wait_ready(url: str) -> None:
-    """Return when a server is ready: nginx knows nothing of that."""
+    """Return when a server is ready: the proxy knows nothing of that."""
     while True:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(url).status_code == 200:
