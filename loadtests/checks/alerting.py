@@ -78,14 +78,15 @@ class History:
             until: the number of a later one.
         """
         answers = [
-            self._is(folder, since, until, each) for each in ([], [{"labels": "{}", "value": 1}])
+            self._answers(folder, since, until, each)
+            for each in ([], [{"labels": "{}", "value": 1}])
         ]
         (silent, silent_text), (loud, loud_text) = answers
         if silent == loud:  # neither fits: the files are not what it takes
             raise RuntimeError(f"{_TOOL} test rules: {silent_text}{loud_text}")
         return loud
 
-    def _is(
+    def _answers(
         self, folder: Path, since: int, until: int, expected: Sequence[Mapping[str, object]]
     ) -> tuple[bool, str]:
         (folder / "latency.rules.yaml").write_text(rules(self._names), encoding="utf-8")

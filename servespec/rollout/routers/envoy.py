@@ -7,6 +7,7 @@ what names none is split and mirrored, as by nginx; REST only.
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -16,11 +17,10 @@ from typing import Any
 import httpx
 
 from .proxy import POLL, SECONDS, Proxy
-from .router import RouterError, shares
+from .router import RouterError, must_fit, shares
 
 __all__ = ["COPIES", "EnvoyRouter"]
 
-_TYPE = "type.googleapis.com/envoy"
 _ROUTES = "routes"
 _PROBE = "/.servespec/routes"
 """Answered by Envoy itself with the number of the routes that are in force."""
@@ -87,8 +87,7 @@ class EnvoyRouter:
             RouterError: Envoy refuses it; nothing has changed.
         """
         found = shares(weights, self.versions())
-        if self._mirror is not None and found.get(self._mirror, 0.0):
-            raise RouterError(f"mirror: expected a version without a share, not {self._mirror}")
+        must_fit(self._mirror, found)
         parts = _parts(found)
         self._number += 1
         self._write(_ROUTES, _discovered(self._number, self._routes(parts)))
@@ -149,8 +148,11 @@ class EnvoyRouter:
         named = "Model-Version"
         return [
             {"match": {"path": _PROBE}, "direct_response": number},
-            *(self._to(version, _path(pinned.format(version))) for version in self._upstreams),
-            _refused(_path(pinned.format("[0-9]+"))),
+            *(
+                self._to(version, _path(pinned.format(re.escape(version))))
+                for version in self._upstreams
+            ),
+            _refused(_path(pinned.format("[^/]+"))),
             *(self._to(each, _header(named, {"exact": each})) for each in self._upstreams),
             _refused(_header(named, {"safe_regex": {"regex": ".+"}})),
             {"match": {"prefix": "/"}, "route": self._split(parts)},
@@ -201,20 +203,20 @@ def _parts(found: Mapping[str, float]) -> Mapping[str, int]:
 
 def _discovered(number: int, routes: list[Json]) -> Json:
     """A file of routes."""
-    resource = {
-        "@type": f"{_TYPE}.config.route.v3.RouteConfiguration",
-        "name": _ROUTES,
-        "virtual_hosts": [{"name": "models", "domains": ["*"], "routes": routes}],
-    }
+    hosts = [{"name": "models", "domains": ["*"], "routes": routes}]
+    kind = "envoy.config.route.v3.RouteConfiguration"
+    resource = _typed(kind, {"name": _ROUTES, "virtual_hosts": hosts})
     return {"version_info": str(number), "resources": [resource]}
 
 
 def _http(routes: str) -> Json:
     """The listener's filter: HTTP by the routes in that file, with nothing added of Envoy's own."""
-    router = {"@type": f"{_TYPE}.extensions.filters.http.router.v3.Router"}
+    kind = "envoy.extensions.filters.http.router.v3.Router"
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": _typed(kind, {"suppress_envoy_headers": True}),
+    }
     manager = {
-        "@type": f"{_TYPE}.extensions.filters.network.http_connection_manager.v3"
-        ".HttpConnectionManager",
         "stat_prefix": "models",
         "server_header_transformation": "PASS_THROUGH",
         "generate_request_id": False,
@@ -222,34 +224,34 @@ def _http(routes: str) -> Json:
             "route_config_name": _ROUTES,
             "config_source": {"path_config_source": {"path": routes}},
         },
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {**router, "suppress_envoy_headers": True},
-            }
-        ],
+        "http_filters": [router],
     }
-    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+    name = "envoy.filters.network.http_connection_manager"
+    kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    return {"name": name, "typed_config": _typed(kind, manager)}
 
 
 def _servers(name: str, servers: Sequence[str], most: int) -> Json:
     """A cluster: the servers of a version, and how much may be under way to them."""
     endpoints = [{"endpoint": {"address": _address(*_split_address(each))}} for each in servers]
     limits = ("max_connections", "max_pending_requests", "max_requests")
+    kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    options = {
+        "common_http_protocol_options": {"idle_timeout": _IDLE},
+        "explicit_http_config": {"http_protocol_options": {}},
+    }
     return {
         "name": name,
         "type": "STRICT_DNS",
         "connect_timeout": _CONNECT,
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "circuit_breakers": {"thresholds": [dict.fromkeys(limits, most)]},
-        "typed_extension_protocol_options": {
-            f"{_TYPE.partition('/')[2]}.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": {"idle_timeout": _IDLE},
-                "explicit_http_config": {"http_protocol_options": {}},
-            }
-        },
+        "typed_extension_protocol_options": {kind: _typed(kind, options)},
     }
+
+
+def _typed(kind: str, fields: Json) -> Json:
+    return {"@type": f"type.googleapis.com/{kind}", **fields}
 
 
 def _split_address(text: str) -> tuple[str, int]:

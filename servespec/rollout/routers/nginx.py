@@ -20,7 +20,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .proxy import POLL, SECONDS, Proxy
-from .router import RouterError, shares
+from .router import RouterError, must_fit, shares
 
 __all__ = ["NginxRouter"]
 
@@ -111,8 +111,7 @@ class NginxRouter:
         _must_match("address", _ADDRESS, [*chain.from_iterable(self._upstreams.values())])
         _must_match("folder", _FOLDER, [str(self._folder)])
         _must_match("header", _HEADER, [self._sticky])
-        if self._mirror is not None and found.get(self._mirror, 0.0):
-            raise RouterError(f"mirror: expected a version without a share, not {self._mirror}")
+        must_fit(self._mirror, found)
         return _TEMPLATES.get_template("nginx.conf.j2").render(
             root=not os.geteuid(),
             folder=self._folder,

@@ -212,6 +212,11 @@ def test_a_configuration_that_nginx_refuses_leaves_the_old(tmp_path: Path, fleet
             assert ask(client) == "1"
 
 
+def test_a_shadow_is_one_of_the_versions(router: Make, fleet: Fleet) -> None:
+    with pytest.raises(RouterError, match=r"mirror: expected .* \(2, 3\), not 4"):
+        router(addresses(fleet), mirror="4").set({"1": 1})
+
+
 @pytest.mark.parametrize("kind", ROUTERS.values())
 def test_a_port_that_is_taken_is_told_of(kind: Make, tmp_path: Path, fleet: Fleet) -> None:
     port = int(fleet["1"].address.rpartition(":")[2])
