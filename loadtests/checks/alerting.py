@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from servespec.session import NotRun
+from servespec.target.outcomes import Inconclusive, Nonconformance
 from servespec.target.sections import Metrics
 
 from ..comparing.alert import ALERT, rules
 from ..judging.counters import samples_of
 
-__all__ = ["LOOK_SECONDS", "History", "needs_promtool"]
+__all__ = ["LOOK_SECONDS", "History", "must_tell", "needs_promtool"]
 
 LOOK_SECONDS = 15
 """From look to look in the rule's time, whatever passed in between: it compares shares of counts,
 and these do not change with the clock."""
+STEADY, SLOWER = 1.05, 1.15
+"""Times as long for clients, up to which the alert is to be silent, and from which on it tells."""
 PATIENCE = 60.0
 _TOOL = "promtool"
 
@@ -29,6 +32,35 @@ def needs_promtool() -> None:
     """
     if shutil.which(_TOOL) is None:
         raise NotRun(f"needs {_TOOL}, which comes with Prometheus")
+
+
+def must_tell(*, early: bool, fired: bool, feigned: float, slower: float) -> None:
+    """FAIL unless the alert fired for the update and for nothing else.
+
+    Args:
+        early: it fired before the update.
+        fired: it fired after it.
+        feigned: how many times as long clients waited at most, from window to window, before it.
+        slower: how many times as long after it.
+
+    Raises:
+        Inconclusive: clients waited longer without an update, or hardly longer with it.
+    """
+    if early and feigned > STEADY:
+        raise Inconclusive(
+            f"{ALERT} fires without an update, as clients waited {feigned:.2f} times"
+        )
+    if early:
+        raise Nonconformance(
+            f"{ALERT} fires without an update, and clients waited {feigned:.2f} times as long"
+        )
+    if fired:
+        return
+    if slower < SLOWER:
+        raise Inconclusive(f"the update took clients {slower:.2f} times as long, too little")
+    raise Nonconformance(
+        f"an update takes clients {slower:.2f} times as long, and {ALERT} does not fire"
+    )
 
 
 class History:

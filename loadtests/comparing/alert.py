@@ -38,6 +38,8 @@ groups:
           )
             and on ({model}, {version})
           sum by ({model}, {version}) (increase({name}_count[{window}s])) > {fewest}
+            and on ({model})
+          sum by ({model}) (increase({name}_count[{window}s] offset {before}s)) > {fewest}
         for: {held}s
         labels:
           severity: warning

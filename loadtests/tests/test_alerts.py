@@ -4,13 +4,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from servespec.target.outcomes import Inconclusive, Nonconformance
 from servespec.target.sections import Metrics
 
-from ..checks.alerting import History
+from ..checks.alerting import History, must_tell
 from ..comparing.alert import FEWEST, rules
 
 NAMES = Metrics(request_seconds="my_seconds", model_label="name", version_label="revision")
@@ -84,6 +86,25 @@ def test_it_says_nothing_of_a_few_requests(each: int, fires: bool, tmp_path: Pat
     seen = history(mine(v1=OLD), mine(v1=NEW), each)
 
     assert seen.fired(tmp_path, UPDATE, LOOKS) is fires
+
+
+TOLD = {
+    "silent, and then fires": ((False, True, 1.0, 1.2), None),
+    "as an update of hardly a tenth": ((False, True, 1.0, 1.1), None),
+    "blind": ((False, False, 1.0, 1.2), Nonconformance),
+    "hardly slower": ((False, False, 1.0, 1.1), Inconclusive),
+    "cries wolf": ((True, True, 1.04, 1.2), Nonconformance),
+    "a machine that slows down": ((True, True, 1.2, 1.2), Inconclusive),
+}
+
+
+@pytest.mark.parametrize(("seen", "outcome"), TOLD.values(), ids=TOLD)
+def test_it_is_to_fire_for_an_update_and_for_nothing_else(
+    seen: tuple[bool, bool, float, float], outcome: type[Exception] | None
+) -> None:
+    early, fired, feigned, slower = seen
+    with pytest.raises(outcome) if outcome else nullcontext():
+        must_tell(early=early, fired=fired, feigned=feigned, slower=slower)
 
 
 @needs_promtool
