@@ -48,9 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # behind pytest's own hook for what is raised in finalizers
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the marker, and the judge where there is something to judge."""
+    """Registers the markers, and the judge where there is something to judge."""
     config.addinivalue_line(
         "markers", "requirement(id, check, kind, fixtures): the check judges this requirement"
+    )
+    config.addinivalue_line(
+        "markers", "timeout(seconds): of pytest-timeout, which is not loaded to judge a server"
     )
     if config.option.target or config.option.target_url or config.option.target_grpc:
         if getattr(config.option, "numprocesses", None):
