@@ -143,8 +143,9 @@ def test_a_shadow_that_hangs_delays_nobody(router: Make, fleet: Fleet) -> None:
         proxy.set({"1": 1})
         with httpx.Client(base_url=proxy.url, timeout=2.0) as client:
             answers = [client.post(PATH, json={}) for _ in range(20)]
+        copies = fleet["3"].wait_asked(20)
     assert {answer.json()["model_version"] for answer in answers} == {"1"}
-    assert fleet["3"].asked == [PATH] * 20
+    assert copies == [PATH] * 20
 
 
 def test_a_shadow_that_does_not_read_delays_no_large_request(router: Make, fleet: Fleet) -> None:
@@ -176,6 +177,7 @@ def test_envoy_drops_copies_when_too_many_hang(tmp_path: Path, fleet: Fleet) -> 
         envoy.set({"1": 1})
         with httpx.Client(base_url=envoy.url, timeout=2.0) as client:
             assert {ask(client) for _ in range(COPIES + 20)} == {"1"}
+        fleet["3"].wait_asked(COPIES)
     assert len(fleet["3"].asked) == COPIES
 
 

@@ -25,11 +25,24 @@ class Upstream(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.version = version
         self.asked: list[str] = []
+        self._came = threading.Condition()
         self.held = threading.Event()
         self.held.set()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a proxy that has left."""
+
+    def ask(self, path: str) -> None:
+        """Count a request."""
+        with self._came:
+            self.asked.append(path)
+            self._came.notify_all()
+
+    def wait_asked(self, count: int, seconds: float = 5.0) -> list[str]:
+        """The paths of all requests, when so many have come or the time is over."""
+        with self._came:
+            self._came.wait_for(lambda: len(self.asked) >= count, seconds)
+            return [*self.asked]
 
     @property
     def address(self) -> str:
@@ -45,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer when that is allowed."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.asked.append(self.path)
+        self.server.ask(self.path)
         self.server.held.wait(20.0)
         body = json.dumps({"model_version": self.server.version}).encode()
         self.send_response(200)
