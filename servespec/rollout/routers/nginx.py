@@ -56,10 +56,10 @@ class NginxRouter(ProxyRouter):
         beside.write_text(self._configuration(found))
         self._check(beside)
         beside.replace(path)
-        if self._started:
+        if self._proxy.started:
             self._reload()
         else:
-            self._start(self._command(path))
+            self._proxy.start(self._command(path))
 
     def _configuration(self, found: Mapping[str, float]) -> str:
         _must_match("version", _VERSION, [*self._upstreams, *filter(None, [self._mirror])])
@@ -94,7 +94,7 @@ class NginxRouter(ProxyRouter):
 
     def _reload(self) -> None:
         """Return when every worker of before has stopped to accept, and another one is there."""
-        master = self._running()
+        master = self._proxy.running()
         before = set(_accepting(master.pid))
         master.send_signal(signal.SIGHUP)
         end = time.monotonic() + SECONDS
