@@ -109,14 +109,13 @@ class History:
             since: a look's number, from 0.
             until: the number of a later one.
         """
-        answers = [
-            self._answers(folder, since, until, each)
-            for each in ([], [{"labels": "{}", "value": 1}])
-        ]
-        (silent, silent_text), (loud, loud_text) = answers
-        if silent == loud:  # neither fits: the files are not what it takes
-            raise RuntimeError(f"{_TOOL} test rules: {silent_text}{loud_text}")
-        return loud
+        silent, _ = self._answers(folder, since, until, [])
+        if silent:
+            return False
+        loud, text = self._answers(folder, since, until, [{"labels": "{}", "value": 1}])
+        if not loud:  # neither fits: the files are not what it takes
+            raise RuntimeError(f"{_TOOL} test rules: {text}")
+        return True
 
     def _answers(
         self, folder: Path, since: int, until: int, expected: Sequence[Mapping[str, object]]

@@ -111,8 +111,10 @@ def test_live_one_after_the_other_until_the_time_is_over(tmp_path: Path) -> None
     assert summary["fates"] == {"answered": scenario["queries"]}
     assert 70 < scenario["queries"] <= 150
     assert scenario["seen"] >= 0.02
-    # A machine that slows down in bursts makes queries alike: then they prove nothing, and say so.
-    assert (scenario["proven"] is None) == (scenario["missing"] > 0)
+    if scenario["missing"]:  # a machine that slows down in bursts: alike queries prove nothing
+        assert scenario["proven"] is None
+    else:
+        assert scenario["seen"] <= scenario["proven"] < 0.1
     assert "(CLOSED LOOP)" in ended.text
     assert "CLOSED LOOP single-stream: p90 of" in ended.text
     assert "Closed loop:" in (next(tmp_path.rglob("load.html"))).read_text()
